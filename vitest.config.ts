@@ -1,0 +1,27 @@
+// Two projects: `unit` (beside the code and test/architecture; no process, no network beyond loopback; under a minute)
+// and `system` (everything under test/ that starts processes: etcd, nats-server, QEMU, guests, whole clouds).
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['services/**/*.test.ts', 'test/architecture/**/*.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'system',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/architecture/**'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
