@@ -16,8 +16,7 @@ export interface Entry {
 
 export type Compare =
   /** `revision` 0: the key must not exist. */
-  | { readonly key: string; readonly modRevision: number }
-  | { readonly key: string; readonly exists: true };
+  { readonly key: string; readonly modRevision: number } | { readonly key: string; readonly exists: true };
 
 export type Op =
   | { readonly put: string; readonly value: Uint8Array; readonly leaseId?: string }

@@ -1,0 +1,2 @@
+// Public face of bus.
+export * from './bus.ts';

@@ -1,0 +1,36 @@
+// What a device needs of its host side. The emulator knows only these contracts; services/disk and services/vmm
+// implement them. Buffers are views of guest RAM (a SharedArrayBuffer): a backend reads and writes them in place.
+
+export interface BlockBackend {
+  /** Bytes; a multiple of 512. */
+  readonly size: number;
+  readonly readOnly: boolean;
+  /** Fills the buffers, in order, from `offset`. Bytes never written read as zero. Throws on an I/O error. */
+  read(offset: number, into: readonly Uint8Array[]): Promise<void>;
+  write(offset: number, from: readonly Uint8Array[]): Promise<void>;
+  /** Resolves when all completed writes are on stable storage (a real fsync). */
+  flush(): Promise<void>;
+  /** The content of the range may be forgotten; it reads as zero afterwards or as before. */
+  discard(offset: number, length: number): Promise<void>;
+  /** The range reads as zero afterwards; `unmap` allows to give its space back. */
+  writeZeroes(offset: number, length: number, unmap: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The network side of a NIC. A frame starts with a 12-byte virtio_net_hdr (virtio 1.2, 5.1.6.1). */
+export interface FrameBackend {
+  /** Takes the frame at once (copies what it keeps). False: no room; the device counts a drop. */
+  send(frame: readonly Uint8Array[]): boolean;
+  /** Called once by the device; it returns false when the guest has no buffer (the frame is dropped). */
+  onFrame(receive: (frame: Uint8Array) => boolean): void;
+}
+
+/** A byte stream to and from whoever looks at a console. */
+export interface ConsoleBackend {
+  write(bytes: Uint8Array): void;
+  onInput(receive: (bytes: Uint8Array) => void): void;
+}
+
+export interface EntropyBackend {
+  fill(into: Uint8Array): void;
+}

@@ -1,0 +1,3 @@
+// Public face of emulator.
+export * from './backends.ts';
+export * from './hart/contract.ts';

@@ -1,0 +1,12 @@
+// Original file: proto/compute/v1/compute_agent.proto
+
+
+export interface ConsoleOutputRequest {
+  'instanceId'?: (string);
+  'lines'?: (number);
+}
+
+export interface ConsoleOutputRequest__Output {
+  'instanceId': (string);
+  'lines': (number);
+}

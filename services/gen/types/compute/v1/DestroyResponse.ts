@@ -1,0 +1,8 @@
+// Original file: proto/compute/v1/compute_agent.proto
+
+
+export interface DestroyResponse {
+}
+
+export interface DestroyResponse__Output {
+}

@@ -1,0 +1,11 @@
+// Original file: proto/compute/v1/compute_agent.proto
+
+import type { Observed as _compute_v1_Observed, Observed__Output as _compute_v1_Observed__Output } from '../../compute/v1/Observed.ts';
+
+export interface PowerResponse {
+  'observed'?: (_compute_v1_Observed | null);
+}
+
+export interface PowerResponse__Output {
+  'observed': (_compute_v1_Observed__Output | null);
+}

@@ -1,0 +1,26 @@
+// Original file: proto/compute/v1/compute_agent.proto
+
+export const PowerState = {
+  POWER_STATE_UNSPECIFIED: 'POWER_STATE_UNSPECIFIED',
+  POWER_STATE_RUNNING: 'POWER_STATE_RUNNING',
+  POWER_STATE_PAUSED: 'POWER_STATE_PAUSED',
+  POWER_STATE_SHUTDOWN: 'POWER_STATE_SHUTDOWN',
+  POWER_STATE_CRASHED: 'POWER_STATE_CRASHED',
+  POWER_STATE_SUSPENDED: 'POWER_STATE_SUSPENDED',
+} as const;
+
+export type PowerState =
+  | 'POWER_STATE_UNSPECIFIED'
+  | 0
+  | 'POWER_STATE_RUNNING'
+  | 1
+  | 'POWER_STATE_PAUSED'
+  | 2
+  | 'POWER_STATE_SHUTDOWN'
+  | 3
+  | 'POWER_STATE_CRASHED'
+  | 4
+  | 'POWER_STATE_SUSPENDED'
+  | 5
+
+export type PowerState__Output = typeof PowerState[keyof typeof PowerState]

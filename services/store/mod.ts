@@ -1,0 +1,3 @@
+// Public face of store.
+export * from './records.ts';
+export * from './store.ts';

@@ -1,0 +1,101 @@
+// The border between a guest process and whoever supervises it (the node agent's emulator driver). A guest process reads
+// one GuestConfig, listens on its sockets, and outlives its supervisor; either may restart. Guests outlive agents, so the
+// control protocol carries a version: a supervisor accepts any version up to its own.
+//
+// Control socket (Unix stream): one JSON object a line, UTF-8.
+//   on connect the guest says  {"hello":"cumulet-guest","version":1,"id":"<guest id>","pid":123,"state":"running"}
+//   request                    {"id":7,"method":"pause","params":{...}}
+//   answer                     {"id":7,"result":{...}}   or   {"id":7,"error":{"code":"conflict","message":"..."}}
+//   event, to all connections  {"event":"state","state":"paused","reason":"..."}
+//
+//   starting ──► running ◄──► paused        reset: running|paused ──► running
+//                   │  ▲         │          stopped: the guest powered off, or was told to; the process exits 0 soon after
+//                   ▼  └─resume──┘          crashed: the machine cannot go on (reason says why); the process exits 3
+//                stopped | crashed
+//
+// Console socket (Unix stream): raw bytes both ways; any number of clients see all output, input of all is merged.
+// Frame socket (Unix stream, one a NIC): frames with a 4-byte big-endian length before each, as QEMU's `-netdev stream`.
+// With framing 'vnet-hdr' each frame starts with a 12-byte virtio_net_hdr. One client at a time; a new one replaces it.
+
+export const CONTROL_VERSION = 1;
+
+export type GuestState = 'starting' | 'running' | 'paused' | 'stopped' | 'crashed';
+
+export interface GuestDisk {
+  /** Shown to the guest as the virtio-blk serial (20 bytes at most). */
+  readonly serial: string;
+  readonly path: string;
+  readonly format: 'raw' | 'qcow2';
+  readonly readOnly?: boolean;
+}
+
+export interface GuestNic {
+  /** The id of the port that it belongs to. */
+  readonly id: string;
+  readonly mac: string;
+  readonly mtu?: number;
+  /** Where the guest process listens for the node's switch. */
+  readonly socket: string;
+  readonly framing: 'ethernet' | 'vnet-hdr';
+}
+
+export interface GuestConfig {
+  readonly id: string;
+  readonly name: string;
+  readonly memoryMiB: number;
+  readonly harts: number;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  /** Kernel command line. */
+  readonly append?: string;
+  /** M-mode firmware instead of our SBI. */
+  readonly bios?: string;
+  readonly disks: readonly GuestDisk[];
+  readonly nics: readonly GuestNic[];
+  /** Everything that the serial console prints is appended here. */
+  readonly consoleLog: string;
+  readonly consoleSocket: string;
+  readonly controlSocket: string;
+  /** Where the process writes its pid, so that it can be found and adopted. */
+  readonly pidFile: string;
+  /** Folder of a snapshot (made by `save`) to restore from instead of booting. */
+  readonly restoreFrom?: string;
+  readonly startPaused?: boolean;
+}
+
+/** Methods of the control socket: parameters and results. */
+export interface ControlMethods {
+  status: { params: Record<string, never>; result: { state: GuestState; reason?: string } };
+  pause: { params: Record<string, never>; result: Record<string, never> };
+  resume: { params: Record<string, never>; result: Record<string, never> };
+  /** Back to power-on: the same disks, the same process. */
+  reset: { params: Record<string, never>; result: Record<string, never> };
+  /** Presses the power button (a KEY_POWER event); the guest's own init decides. */
+  powerButton: { params: Record<string, never>; result: Record<string, never> };
+  /** Flushes the disks, then ends the machine and the process. */
+  powerOff: { params: Record<string, never>; result: Record<string, never> };
+  /** Pauses, writes RAM (sparse) and device state into the folder; `exit` ends the process afterwards. */
+  save: { params: { folder: string; exit?: boolean }; result: { bytes: number } };
+  resizeConsole: { params: { columns: number; rows: number }; result: Record<string, never> };
+  stats: { params: Record<string, never>; result: GuestStats };
+}
+
+export interface GuestStats {
+  readonly state: GuestState;
+  readonly uptimeMs: number;
+  /** CPU seconds of the process. */
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+  readonly memoryMiB: number;
+  readonly harts: readonly Readonly<Record<string, number>>[];
+  readonly disks: readonly { serial: string; reads: number; writes: number; readBytes: number; writeBytes: number }[];
+  readonly nics: readonly {
+    id: string;
+    rxFrames: number;
+    txFrames: number;
+    rxBytes: number;
+    txBytes: number;
+    rxDropped: number;
+    txDropped: number;
+  }[];
+}

@@ -1,0 +1,2 @@
+// Public face of vmm.
+export * from './contract.ts';

@@ -1,0 +1,2 @@
+// Public face of workflow.
+export * from './saga.ts';
