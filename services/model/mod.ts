@@ -1,2 +1,8 @@
 // Public face of model: domain types, state tables, quota and capacity arithmetic. Pure.
+export * from './compute-usage.ts';
+export * from './host.ts';
+export * from './instance-action.ts';
 export * from './kind.ts';
+export * from './placement.ts';
+export * from './server.ts';
+export * from './server-state.ts';

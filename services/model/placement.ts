@@ -1,0 +1,163 @@
+// Placement: what hosts have, who holds how much of it. A resource provider per host keeps its inventories and the sum of
+// what is allocated from it; an allocation per consumer says who. Both change in one transaction, so that
+//     used[class] = sum of the allocations of the provider,   used <= capacity at every claim.
+// Nova's and Placement's words: inventory, reserved, allocation_ratio, generation, consumer.
+// Written by: heartbeats (inventories), claims and releases inside the sagas' transactions (used, allocations).
+
+import { CumuletError } from '#base';
+import type { Kind } from './kind.ts';
+
+export const RESOURCE_CLASSES = ['VCPU', 'MEMORY_MB', 'DISK_GB'] as const;
+export type ResourceClass = (typeof RESOURCE_CLASSES)[number];
+export type Amounts = { readonly [resource in ResourceClass]: number };
+
+export interface Inventory {
+  readonly total: number;
+  readonly reserved: number;
+  readonly allocationRatio: number;
+  readonly minUnit: number;
+  readonly maxUnit: number;
+  readonly stepSize: number;
+}
+
+export interface ResourceProvider {
+  readonly uuid: string;
+  /** The host's name. */
+  readonly name: string;
+  /** Grows with each change: Placement's optimistic lock, shown to its clients. */
+  readonly generation: number;
+  readonly inventories: { readonly [resource in ResourceClass]: Inventory };
+  readonly used: Amounts;
+  readonly traits: readonly string[];
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export const RESOURCE_PROVIDER: Kind<ResourceProvider> = {
+  name: 'resource-provider',
+  id: (provider) => provider.name,
+  unique: (provider) => [`uuid//${provider.uuid}`],
+};
+
+export interface Allocation {
+  /** The server's id. */
+  readonly consumerId: string;
+  readonly providerName: string;
+  readonly resources: Amounts;
+  readonly projectId: string;
+  readonly userId: string;
+  readonly consumerGeneration: number;
+  readonly createdAt: number;
+}
+
+export const ALLOCATION: Kind<Allocation> = { name: 'allocation', id: (allocation) => allocation.consumerId };
+
+export const NOTHING: Amounts = { VCPU: 0, MEMORY_MB: 0, DISK_GB: 0 };
+
+/**
+ * How far each class may be promised beyond what is there. VCPU: guests mostly sleep. MEMORY_MB: 1.0, for a guest whose
+ * memory is not there dies. DISK_GB: overlays start empty, but a full disk takes everybody down: 1.0.
+ */
+export const ALLOCATION_RATIOS: Amounts = { VCPU: 16.0, MEMORY_MB: 1.0, DISK_GB: 1.0 };
+
+export function inventoriesOf(
+  resources: { readonly vcpus: number; readonly memoryMib: number; readonly diskGib: number },
+  reserved: Amounts = NOTHING,
+  ratios: Amounts = ALLOCATION_RATIOS,
+): ResourceProvider['inventories'] {
+  const inventory = (resource: ResourceClass, total: number): Inventory => ({
+    total,
+    reserved: Math.min(reserved[resource], total),
+    allocationRatio: ratios[resource],
+    minUnit: 1,
+    maxUnit: Math.max(1, total),
+    stepSize: 1,
+  });
+  return {
+    VCPU: inventory('VCPU', resources.vcpus),
+    MEMORY_MB: inventory('MEMORY_MB', resources.memoryMib),
+    DISK_GB: inventory('DISK_GB', resources.diskGib),
+  };
+}
+
+/** What may be allocated of an inventory in all. */
+export const capacity = (inventory: Inventory): number =>
+  Math.floor((inventory.total - inventory.reserved) * inventory.allocationRatio);
+
+/** What is left; negative when the host shrank below what it holds. */
+export const free = (provider: ResourceProvider, resource: ResourceClass): number =>
+  capacity(provider.inventories[resource]) - provider.used[resource];
+
+export interface Shortage {
+  readonly resource: ResourceClass;
+  readonly asked: number;
+  readonly free: number;
+  /** Set when no emptier host of this size would do: the largest single allocation that it allows. */
+  readonly maxUnit?: number;
+}
+
+/** The first class of which the provider has not enough. */
+export function shortage(provider: ResourceProvider, asked: Amounts): Shortage | undefined {
+  for (const resource of RESOURCE_CLASSES) {
+    const amount = asked[resource];
+    if (amount === 0) continue;
+    const inventory = provider.inventories[resource];
+    const left = free(provider, resource);
+    if (amount > inventory.maxUnit) return { resource, asked: amount, free: left, maxUnit: inventory.maxUnit };
+    if (amount > left) return { resource, asked: amount, free: left };
+  }
+  return undefined;
+}
+
+/** "MEMORY_MB: asked 2048, free 1024". */
+export function describeShortage(short: Shortage): string {
+  const text = `${short.resource}: asked ${short.asked}, free ${Math.max(0, short.free)}`;
+  return short.maxUnit === undefined ? text : `${text} (at most ${short.maxUnit} for one server)`;
+}
+
+const combine = (a: Amounts, b: Amounts, sign: 1 | -1): Amounts => ({
+  VCPU: a.VCPU + sign * b.VCPU,
+  MEMORY_MB: a.MEMORY_MB + sign * b.MEMORY_MB,
+  DISK_GB: a.DISK_GB + sign * b.DISK_GB,
+});
+
+export const addAmounts = (a: Amounts, b: Amounts): Amounts => combine(a, b, 1);
+
+/** The provider with the amounts taken. Throws 'conflict' when they are not there: the claim lost a race. */
+export function take(provider: ResourceProvider, asked: Amounts, now: number): ResourceProvider {
+  const short = shortage(provider, asked);
+  if (short !== undefined) {
+    throw new CumuletError('conflict', `Host ${provider.name} has not enough left. ${describeShortage(short)}`);
+  }
+  return {
+    ...provider,
+    generation: provider.generation + 1,
+    used: combine(provider.used, asked, 1),
+    updatedAt: now,
+  };
+}
+
+/** The provider with the amounts given back. */
+export function giveBack(provider: ResourceProvider, held: Amounts, now: number): ResourceProvider {
+  return {
+    ...provider,
+    generation: provider.generation + 1,
+    used: combine(provider.used, held, -1),
+    updatedAt: now,
+  };
+}
+
+/** What a server of this flavor takes. Disk: root, ephemeral and swap, in whole GiB. */
+export function amountsOf(flavor: {
+  readonly vcpus: number;
+  readonly ramMib: number;
+  readonly diskGib: number;
+  readonly ephemeralGib: number;
+  readonly swapMib: number;
+}): Amounts {
+  return {
+    VCPU: flavor.vcpus,
+    MEMORY_MB: flavor.ramMib,
+    DISK_GB: flavor.diskGib + flavor.ephemeralGib + Math.ceil(flavor.swapMib / 1024),
+  };
+}
