@@ -1,0 +1,3 @@
+// Public face of cloud: startCloud(), the whole cloud as a library, and what its programs are told.
+export * from './credentials.ts';
+export * from './options.ts';
