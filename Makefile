@@ -27,5 +27,5 @@ proto: deps ## regenerate services/gen from proto/
 test-unit: deps ## unit tests only: no processes, under a minute
 	@$(NODE) node_modules/vitest/vitest.mjs run --project unit
 
-test: deps ## everything that CI runs
-	@$(NODE) node_modules/vitest/vitest.mjs run
+test: deps ## everything that CI runs; installs the programs it needs
+	@eval "$$(deploy/tools.sh)" && $(NODE) node_modules/vitest/vitest.mjs run
