@@ -34,8 +34,9 @@ export type Change =
   | { readonly type: 'delete'; readonly key: string; readonly modRevision: number };
 
 export interface WatchBatch {
-  /** All changes of one or more whole transactions, in order of revision. */
+  /** All changes of one or more whole transactions, in order of revision. May be empty: then it tells the progress. */
   readonly changes: readonly Change[];
+  /** All changes under the prefix up to and with this revision have been delivered. */
   readonly revision: number;
 }
 
