@@ -1,6 +1,6 @@
 # The front door of the repository. `make help` lists the targets.
 SHELL := /bin/sh
-NODE := node_modules/.bin/node
+NODE := bin/node
 
 .PHONY: help deps check types lint fmt proto test test-unit
 

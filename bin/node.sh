@@ -6,6 +6,10 @@ if [ ! -x "$node" ]; then
   echo "The npm packages are missing: run 'make deps' in $root first." >&2
   exit 1
 fi
+# deploy/deps.sh put it there where the system lacks it.
+if [ -e "$root/.cache/lib/libatomic.so.1" ]; then
+  export LD_LIBRARY_PATH="$root/.cache/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+fi
 if [ -z "${NODE_COMPILE_CACHE:-}" ]; then
   if [ -w "$root" ]; then NODE_COMPILE_CACHE=$root/.cache/compile; else NODE_COMPILE_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/cumulet/compile; fi
   export NODE_COMPILE_CACHE

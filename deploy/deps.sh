@@ -10,6 +10,18 @@ command -v npm >/dev/null 2>&1 || {
   echo "npm is missing. Install Node 20 or newer with npm (Debian: apt-get install nodejs npm), then try again." >&2
   exit 1
 }
+# Node 26 needs libatomic, which a minimal system may lack.
+if ! ldconfig -p 2>/dev/null | grep -q 'libatomic\.so\.1' && ! /sbin/ldconfig -p 2>/dev/null | grep -q 'libatomic\.so\.1'; then
+  lib=$PWD/.cache/lib
+  if [ ! -e "$lib/libatomic.so.1" ]; then
+    echo "Fetching libatomic, which Node 26 needs and this system lacks ..."
+    deploy/unpack-packages.sh "$PWD/.cache/libatomic" libatomic1
+    mkdir -p "$lib"
+    cp -L "$(find .cache/libatomic -name libatomic.so.1 | head -n 1)" "$lib/"
+    rm -rf .cache/libatomic
+  fi
+  export LD_LIBRARY_PATH="$lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+fi
 echo "Installing npm packages (420 MB unpacked, Node 26 among them: 211 MB) ..."
 npm ci --loglevel=error
 echo "$want" >node_modules/.installed

@@ -8,6 +8,6 @@ rm -rf "$out"
 mkdir -p "$out"
 files=$(cd proto && find . -name '*.proto' | LC_ALL=C sort | sed 's|^\./||')
 # shellcheck disable=SC2086
-node_modules/.bin/node node_modules/.bin/proto-loader-gen-types \
+bin/node node_modules/.bin/proto-loader-gen-types \
   --longs=Number --enums=String --defaults --oneofs --bytes=Buffer \
   --grpcLib=@grpc/grpc-js --importFileExtension=.ts -I proto --outDir="$out" $files >/dev/null
