@@ -48,10 +48,10 @@ if [ -n "$missing" ]; then
     }
   else
     deploy/unpack-packages.sh "$root" $missing
-    # Debian makes this name when it configures the package.
-    if [ -f "$root/usr/bin/python3-openstack" ]; then
+    # Its first line names /usr/bin/python3, which may be missing.
+    if [ -f "$root/usr/bin/openstack" ]; then
       mkdir -p "$root/bin"
-      printf '#!/bin/sh\nexec python3 "%s" "$@"\n' "$root/usr/bin/python3-openstack" >"$root/bin/openstack"
+      printf '#!/bin/sh\nexec python3 "%s" "$@"\n' "$root/usr/bin/openstack" >"$root/bin/openstack"
       chmod +x "$root/bin/openstack"
     fi
   fi
