@@ -36,8 +36,7 @@ export class Arena {
   #take(bytes: number): number {
     const at = this.#next;
     this.#next = (at + bytes + 63) & ~63;
-    if (this.#next > ARENA_BYTES)
-      throw new CumuletError('internal', 'the board has outgrown its shared memory');
+    if (this.#next > ARENA_BYTES) throw new CumuletError('internal', 'the board has outgrown its shared memory');
     return at;
   }
 }
