@@ -15,7 +15,7 @@ export type { InstanceSpec, InstanceSpec__Output } from './types/compute/v1/Inst
 export type { PowerAction__Output as PowerAction } from './types/compute/v1/PowerAction.ts';
 export type { PowerState__Output as PowerState } from './types/compute/v1/PowerState.ts';
 export type { Heartbeat, Heartbeat__Output, Observed, Observed__Output };
-export type { PowerRequest, PowerRequest__Output, SpawnRequest, SpawnRequest__Output };
+export type { DestroyRequest, DestroyRequest__Output, PowerRequest, PowerRequest__Output, SpawnRequest, SpawnRequest__Output };
 
 export const spawnRequest = codec<SpawnRequest, SpawnRequest__Output>('compute.v1.SpawnRequest');
 export const spawnResponse = codec<SpawnResponse, SpawnResponse__Output>('compute.v1.SpawnResponse');

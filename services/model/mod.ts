@@ -6,3 +6,4 @@ export * from './kind.ts';
 export * from './placement.ts';
 export * from './server.ts';
 export * from './server-state.ts';
+export * from './server-task.ts';

@@ -18,6 +18,7 @@ const provider = (used = NOTHING): ResourceProvider => ({
   generation: 7,
   inventories: inventoriesOf({ vcpus: 2, memoryMib: 1024, diskGib: 10 }),
   used,
+  consumers: {},
   traits: [],
   createdAt: 0,
   updatedAt: 0,
@@ -26,9 +27,12 @@ const provider = (used = NOTHING): ResourceProvider => ({
 describe('placement arithmetic', () => {
   it('takes and gives back the same amounts, and moves the generation', () => {
     const asked = { VCPU: 1, MEMORY_MB: 512, DISK_GB: 3 };
-    const taken = take(provider(), asked, 1);
+    const held = { resources: asked, projectId: 'p' };
+    const taken = take(provider(), held, 1);
     expect(taken.used).toEqual(asked);
-    const back = giveBack(taken, asked, 2);
+    expect(taken.consumers).toEqual({ p: 1 });
+    const back = giveBack(taken, held, 2);
+    expect(back.consumers).toEqual({});
     expect(back.used).toEqual(NOTHING);
     expect(back.generation).toBe(9);
   });
@@ -51,7 +55,9 @@ describe('placement arithmetic', () => {
   });
 
   it('never lets a claim pass what is there', () => {
-    expect(() => take(provider(), { VCPU: 1, MEMORY_MB: 2048, DISK_GB: 1 }, 0)).toThrow(/MEMORY_MB: asked 2048/);
+    expect(() => take(provider(), { resources: { VCPU: 1, MEMORY_MB: 2048, DISK_GB: 1 }, projectId: 'p' }, 0)).toThrow(
+      /MEMORY_MB: asked 2048/,
+    );
   });
 
   it('counts root, ephemeral and swap as disk', () => {

@@ -28,6 +28,8 @@ export interface ResourceProvider {
   readonly generation: number;
   readonly inventories: { readonly [resource in ResourceClass]: Inventory };
   readonly used: Amounts;
+  /** How many consumers each project has here: spread counts without walking the allocations. */
+  readonly consumers: Readonly<Record<string, number>>;
   readonly traits: readonly string[];
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -121,28 +123,39 @@ const combine = (a: Amounts, b: Amounts, sign: 1 | -1): Amounts => ({
   DISK_GB: a.DISK_GB + sign * b.DISK_GB,
 });
 
-export const addAmounts = (a: Amounts, b: Amounts): Amounts => combine(a, b, 1);
-
-/** The provider with the amounts taken. Throws 'conflict' when they are not there: the claim lost a race. */
-export function take(provider: ResourceProvider, asked: Amounts, now: number): ResourceProvider {
-  const short = shortage(provider, asked);
+/** The provider with an allocation taken. Throws 'conflict' when it does not fit: the claim lost a race. */
+export function take(
+  provider: ResourceProvider,
+  held: Pick<Allocation, 'resources' | 'projectId'>,
+  now: number,
+): ResourceProvider {
+  const short = shortage(provider, held.resources);
   if (short !== undefined) {
     throw new CumuletError('conflict', `Host ${provider.name} has not enough left. ${describeShortage(short)}`);
   }
-  return {
-    ...provider,
-    generation: provider.generation + 1,
-    used: combine(provider.used, asked, 1),
-    updatedAt: now,
-  };
+  return moved(provider, held, 1, now);
 }
 
-/** The provider with the amounts given back. */
-export function giveBack(provider: ResourceProvider, held: Amounts, now: number): ResourceProvider {
+/** The provider with an allocation given back. */
+export const giveBack = (
+  provider: ResourceProvider,
+  held: Pick<Allocation, 'resources' | 'projectId'>,
+  now: number,
+): ResourceProvider => moved(provider, held, -1, now);
+
+function moved(
+  provider: ResourceProvider,
+  held: Pick<Allocation, 'resources' | 'projectId'>,
+  sign: 1 | -1,
+  now: number,
+): ResourceProvider {
+  const { [held.projectId]: before = 0, ...others } = provider.consumers;
+  const count = before + sign;
   return {
     ...provider,
     generation: provider.generation + 1,
-    used: combine(provider.used, held, -1),
+    used: combine(provider.used, held.resources, sign),
+    consumers: count > 0 ? { ...others, [held.projectId]: count } : others,
     updatedAt: now,
   };
 }
@@ -161,3 +174,27 @@ export function amountsOf(flavor: {
     DISK_GB: flavor.diskGib + flavor.ephemeralGib + Math.ceil(flavor.swapMib / 1024),
   };
 }
+
+/** Why a server went where it went, or nowhere: every host that was looked at, and what spoke against it. */
+export interface PlacementExplanation {
+  /** The server's id. */
+  readonly id: string;
+  readonly requestId: string;
+  readonly createdAt: number;
+  readonly message: string;
+  readonly hosts: readonly HostVerdict[];
+}
+
+export interface HostVerdict {
+  readonly host: string;
+  /** chosen: it runs there; suitable: it could have. */
+  readonly verdict: 'chosen' | 'suitable' | 'refused';
+  /** The filter that refused it. */
+  readonly filter: string | null;
+  readonly reason: string | null;
+}
+
+export const PLACEMENT_EXPLANATION: Kind<PlacementExplanation> = {
+  name: 'placement-explanation',
+  id: (explanation) => explanation.id,
+};

@@ -35,7 +35,6 @@ export const TASK_STATES = [
   'suspending',
   'resuming',
   'rebuilding',
-  'image_snapshot',
   'deleting',
 ] as const;
 export type TaskState = (typeof TASK_STATES)[number];
@@ -62,7 +61,6 @@ export const REQUESTS = [
   'suspend',
   'resume',
   'rebuild',
-  'snapshot',
   'delete',
   'reset_active',
   'reset_error',
@@ -82,21 +80,22 @@ export const ENDS = [
   'suspended',
   'resumed',
   'rebuilt',
-  'snapshot_taken',
   'undone', // the task failed and the guest is as it was before
   'broken', // the task failed and the guest is not what it was
+  'delete_failed', // its host could not take the guest away
   'deleted',
 ] as const;
 export type ServerEnd = (typeof ENDS)[number];
 
 /** What the host of the current generation reports about the guest. */
 export const OBSERVATIONS = [
-  'seen_nostate', // the host does not know it
+  'seen_nostate',
   'seen_running',
   'seen_paused',
   'seen_shutdown',
   'seen_crashed',
   'seen_suspended',
+  'seen_lost', // the host is up and does not know it any more
 ] as const;
 export type Observation = (typeof OBSERVATIONS)[number];
 
@@ -145,7 +144,6 @@ const REQUEST_RULES: { readonly [request in ServerRequest]: RequestRule } = {
   suspend: { from: ['active'], during: [], task: 'suspending' },
   resume: { from: ['suspended'], during: [], task: 'resuming' },
   rebuild: { from: ['active', 'stopped', 'error'], during: [], task: 'rebuilding' },
-  snapshot: { from: ['active', 'stopped', 'paused', 'suspended'], during: [], task: 'image_snapshot' },
   delete: { from: LIVING, during: 'any', task: 'deleting' },
   reset_active: { from: LIVING, during: 'any', task: null },
   reset_error: { from: LIVING, during: 'any', task: null },
@@ -153,10 +151,13 @@ const REQUEST_RULES: { readonly [request in ServerRequest]: RequestRule } = {
 
 /** The task that an end belongs to, and what follows. An end of another task than the one under way is late: it stays. */
 const END_RULES: {
-  readonly [end in Exclude<ServerEnd, 'scheduled' | 'build_failed' | 'undone' | 'broken' | 'deleted'>]: {
+  readonly [end in Exclude<
+    ServerEnd,
+    'scheduled' | 'build_failed' | 'undone' | 'broken' | 'delete_failed' | 'deleted'
+  >]: {
     readonly of: readonly TaskState[];
-    readonly vmState: VmState | 'same';
-    readonly powerState: PowerState | 'same';
+    readonly vmState: VmState;
+    readonly powerState: PowerState;
   };
 } = {
   built: { of: ['spawning'], vmState: 'active', powerState: POWER.RUNNING },
@@ -168,7 +169,6 @@ const END_RULES: {
   suspended: { of: ['suspending'], vmState: 'suspended', powerState: POWER.SUSPENDED },
   resumed: { of: ['resuming'], vmState: 'active', powerState: POWER.RUNNING },
   rebuilt: { of: ['rebuilding'], vmState: 'active', powerState: POWER.RUNNING },
-  snapshot_taken: { of: ['image_snapshot'], vmState: 'same', powerState: 'same' },
 };
 
 const stay: Verdict = { kind: 'stay' };
@@ -212,14 +212,16 @@ function onEnd(state: ServerState, end: ServerEnd): Verdict {
       return state.taskState === null || state.taskState === 'deleting' ? stay : to({ ...state, taskState: null });
     case 'broken':
       return state.taskState === 'deleting' ? stay : to({ ...state, vmState: 'error', taskState: null });
+    case 'delete_failed':
+      return state.taskState === 'deleting' ? to({ ...state, vmState: 'error', taskState: null }) : stay;
     default: {
       const rule = END_RULES[end];
       if (state.taskState === null || !rule.of.includes(state.taskState)) return stay;
-      return to({
-        vmState: rule.vmState === 'same' ? state.vmState : rule.vmState,
-        taskState: null,
-        powerState: rule.powerState === 'same' ? state.powerState : rule.powerState,
-      });
+      // A stopped server stays stopped over a rebuild.
+      if (end === 'rebuilt' && state.vmState === 'stopped') {
+        return to({ vmState: 'stopped', taskState: null, powerState: POWER.SHUTDOWN });
+      }
+      return to({ vmState: rule.vmState, taskState: null, powerState: rule.powerState });
     }
   }
 }
@@ -229,6 +231,7 @@ function onObservation(state: ServerState, seen: Observation): Verdict {
   if (state.taskState !== null || state.vmState === 'deleted' || state.vmState === 'building') return stay;
   const powerState = POWER_OF[seen];
   const changed = powerState !== state.powerState;
+  if (seen === 'seen_lost' && state.vmState !== 'error') return to({ vmState: 'error', taskState: null, powerState });
   const noted = changed ? to({ ...state, powerState }) : stay;
   switch (state.vmState) {
     case 'active':
@@ -258,6 +261,7 @@ const POWER_OF: { readonly [seen in Observation]: PowerState } = {
   seen_shutdown: POWER.SHUTDOWN,
   seen_crashed: POWER.CRASHED,
   seen_suspended: POWER.SUSPENDED,
+  seen_lost: POWER.NOSTATE,
 };
 
 const requests = new Set<ServerEvent>(REQUESTS);

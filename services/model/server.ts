@@ -112,6 +112,11 @@ export interface Server extends ServerState {
 
   // Where it is
   readonly owner: Ownership | null;
+  /**
+   * On the clock of the owner's host: when the newest report that counted was made. Older ones are late and say nothing:
+   * a heartbeat that left before a start ended must not stop the server again.
+   */
+  readonly observedAt: number;
   /** Hosts that refused it while it was built. */
   readonly refusedHosts: readonly string[];
   readonly nics: readonly ServerNic[];
