@@ -1,5 +1,13 @@
 // Public face of emulator.
 export * from './backends.ts';
+export * from './board/arena.ts';
+export * from './board/board.ts';
+export * from './board/clock.ts';
+export * from './board/guest-memory.ts';
+export * from './board/lines.ts';
+export * from './board/loader.ts';
+export * from './board/memory-map.ts';
+export * from './board/signals.ts';
 export * from './hart/contract.ts';
 export {
   hartOffset,
@@ -11,3 +19,15 @@ export {
   newRamMemory,
   newStateMemory,
 } from './hart/layout.ts';
+export * from './machine/boot.ts';
+export * from './machine/devices.ts';
+export * from './machine/hart-runner.ts';
+export * from './machine/machine.ts';
+export * from './sbi/sbi.ts';
+export * from './snapshot/machine-state.ts';
+export { VirtioBlock } from './virtio/block.ts';
+export { VirtioConsole } from './virtio/console.ts';
+export type { VirtioDevice } from './virtio/device.ts';
+export { VirtioPowerButton } from './virtio/input.ts';
+export { MAX_FRAME_BYTES, NET_HEADER_BYTES, VirtioNet } from './virtio/net.ts';
+export type { VirtioSlot } from './virtio/registers.ts';

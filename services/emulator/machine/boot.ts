@@ -1,0 +1,57 @@
+// What a machine starts: a kernel on our SBI in S-mode, or M-mode software. Writes RAM and says where each hart begins.
+
+import { CumuletError } from '#base';
+import { boardDevicetree } from '../board/devicetree.ts';
+import type { GuestMemory } from '../board/guest-memory.ts';
+import { type Entry, loadFirmware, loadKernel, placeBelowTop, placeDevicetree } from '../board/loader.ts';
+import { RAM_BASE } from '../hart/contract.ts';
+
+export interface BootFiles {
+  readonly kernel?: Uint8Array;
+  readonly initrd?: Uint8Array;
+  readonly append?: string;
+  /** M-mode firmware; with a kernel beside it, the kernel lies where OpenSBI's fw_jump expects it. */
+  readonly bios?: Uint8Array;
+}
+
+export interface ProcessorDescription {
+  readonly extensions: readonly string[];
+  readonly mmuType: string;
+}
+
+const MAX_COMMAND_LINE = 2048;
+
+export function boot(
+  ram: GuestMemory,
+  files: BootFiles,
+  harts: number,
+  virtioSlots: number,
+  processor: ProcessorDescription,
+  rngSeed: Uint8Array,
+): Entry {
+  if (files.kernel === undefined && files.bios === undefined)
+    throw new CumuletError('invalid', 'a guest needs a kernel or a bios to start');
+  if ((files.append?.length ?? 0) >= MAX_COMMAND_LINE)
+    throw new CumuletError('invalid', `a kernel command line has at most ${MAX_COMMAND_LINE - 1} characters`);
+  const firmware = files.bios === undefined ? undefined : loadFirmware(ram, files.bios);
+  const kernel = files.kernel === undefined ? undefined : loadKernel(ram, files.kernel);
+  const end = Math.max(firmware?.end ?? 0, kernel?.end ?? 0);
+  if (firmware !== undefined && kernel !== undefined && kernel.entry < firmware.end) {
+    throw new CumuletError('invalid', 'the firmware and the kernel overlap in memory');
+  }
+  const placement = placeBelowTop(ram, end, files.initrd?.length ?? 0);
+  if (files.initrd !== undefined && placement.initrd !== undefined)
+    ram.bytes.set(files.initrd, placement.initrd[0] - RAM_BASE);
+  const { initrd } = placement;
+  const tree = boardDevicetree({
+    harts,
+    ...processor,
+    memoryBytes: ram.size,
+    virtioSlots,
+    bootargs: files.append ?? '',
+    initrd,
+    rngSeed,
+  });
+  placeDevicetree(ram, placement.dtb, tree);
+  return { pc: (firmware ?? kernel)!.entry, privilege: firmware === undefined ? 1 : 3, dtb: placement.dtb };
+}

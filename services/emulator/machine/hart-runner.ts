@@ -1,0 +1,79 @@
+// Runs one hart by slices, on its own thread (services/vmm) or on the caller's (Machine): what the processor does not
+// know itself, which is SBI, the HSM state and the CLINT's timer.
+//
+//   stopped ──start by another hart──► ran ◄──► idle          ran | idle | stopped ──PAUSE──► paused
+//                                       └─► halted (the system ends; nothing runs until a reset)
+
+import type { Board } from '../board/board.ts';
+import { type HartPort, REQUEST, TIMEBASE_HZ } from '../hart/contract.ts';
+import { HSM } from '../sbi/hart-states.ts';
+import type { Sbi } from '../sbi/sbi.ts';
+
+export type SliceOutcome = 'ran' | 'idle' | 'stopped' | 'paused' | 'halted';
+
+/** No hart sleeps longer than this without looking around. */
+const MAX_IDLE_MS = 10_000;
+const TICKS_PER_MS = TIMEBASE_HZ / 1000;
+
+export class HartRunner {
+  readonly hart: HartPort;
+  readonly #board: Board;
+  readonly #sbi: Sbi;
+  #halted = false;
+  #timerTicks = Number.POSITIVE_INFINITY;
+
+  constructor(hart: HartPort, board: Board, sbi: Sbi) {
+    this.hart = hart;
+    this.#board = board;
+    this.#sbi = sbi;
+  }
+
+  /** After a reset or a restore of the machine. */
+  begin(): void {
+    this.#halted = false;
+  }
+
+  step(instructions: number): SliceOutcome {
+    const { hart } = this;
+    const states = this.#board.hartStates;
+    if ((this.#board.lines[hart.id]!.requests() & REQUEST.PAUSE) !== 0) return 'paused';
+    if (this.#halted) return 'halted';
+    const start = states.takeStart(hart.id);
+    if (start !== undefined) hart.reset(start.pc, 1, BigInt(hart.id), start.opaque);
+    if (states.get(hart.id) !== HSM.STARTED) return 'stopped';
+    this.#timerTicks = this.#board.clint.poll(hart.id);
+    states.enterSlice(hart.id);
+    const exit = hart.run(instructions);
+    states.leaveSlice(hart.id);
+    switch (exit) {
+      case 'budget':
+      case 'breakpoint':
+        return 'ran';
+      case 'wfi':
+        return 'idle';
+      case 'paused':
+        return 'paused';
+      case 'ecall': {
+        const outcome = this.#sbi.handle(hart);
+        if (outcome === 'continue') return 'ran';
+        this.#halted = outcome === 'halted';
+        return outcome;
+      }
+    }
+  }
+
+  /** After 'idle': sleeps until there is something to do. */
+  park(): void {
+    this.hart.park(Math.min(MAX_IDLE_MS, this.#timerTicks / TICKS_PER_MS));
+  }
+
+  /** After 'stopped' or 'halted': sleeps until another thread wakes this hart. */
+  sleep(): void {
+    const lines = this.#board.lines[this.hart.id]!;
+    const seen = lines.wakes();
+    const states = this.#board.hartStates;
+    if ((lines.requests() & REQUEST.PAUSE) !== 0) return;
+    if (!this.#halted && states.get(this.hart.id) !== HSM.STOPPED) return;
+    lines.sleep(seen, MAX_IDLE_MS);
+  }
+}
