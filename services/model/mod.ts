@@ -1,6 +1,7 @@
 // Public face of model: domain types, state tables, quota and capacity arithmetic. Pure.
 export * from './compute-usage.ts';
 export * from './host.ts';
+export * from './image.ts';
 export * from './instance-action.ts';
 export * from './kind.ts';
 export * from './placement.ts';
