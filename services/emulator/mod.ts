@@ -9,6 +9,8 @@ export * from './board/loader.ts';
 export * from './board/memory-map.ts';
 export * from './board/signals.ts';
 export * from './hart/contract.ts';
+export { Hart, type HartOptions } from './hart/hart.ts';
+export { compileInterpreter } from './hart/interpreter.ts';
 export {
   hartOffset,
   hartWords,

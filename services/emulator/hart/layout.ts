@@ -34,7 +34,6 @@ const words64 = [
   'retired', // minstret at the start of the slice, plus the slice's budget
   'reservation', // RAM offset that LR reserved, -1 none
   'reserved', // the value that LR read
-  'satpKey', // identifies the address space of the user context in use
 ] as const;
 
 const words32 = [
@@ -55,13 +54,11 @@ const words32 = [
   'debug', // 1: ebreak leaves exec()
   'waiting', // in wfi
   'transients', // entries of the supervisor context that do not outlive SUM or the address space
-  'contextNext', // the next user context to reuse
+  'userContext', // TLB tables of U-mode in the present address space
+  'contextNext', // number of the next user context to reuse
   'tlbMisses',
   'codeFills',
   'codeChecks',
-  'interrupts',
-  'exceptions',
-  'retiredU',
   'busAccesses',
 ] as const;
 
@@ -130,6 +127,9 @@ export const PMP_CONFIGURATIONS = PMP_ADDRESSES + 8 * PMP_ENTRIES;
 /** Two decoded slots (8 bytes each) for an instruction that is fetched on its own, see fetch.ts. */
 export const STEP_SLOT = 0xa00;
 
+/** Traps taken, 32 bits each: 16 exceptions by cause, then 16 interrupts. */
+export const TRAP_COUNTS = 0xb00;
+
 /** By CSR number: 16 bits, the offset of its word where a plain read or write will do, with bit 0 for `mask bit 0`. */
 export const CSR_PLAIN = 0x1000;
 
@@ -144,6 +144,9 @@ export const FETCH_ENTRIES = 256;
 export const TLB_KEY = TLB_FETCH + FETCH_ENTRIES * TLB_ENTRY_SIZE;
 /** The fetch table is valid for this epoch only. */
 export const TLB_EPOCH = TLB_KEY + 8;
+/** First and last virtual address that was filled from a superpage; see sfenceVma in mmu/tlb.ts. */
+export const TLB_SUPER_LOW = TLB_KEY + 16;
+export const TLB_SUPER_HIGH = TLB_KEY + 24;
 export const TLB_CONTEXT_SIZE = 0xa000;
 export const TLB_CONTEXTS = 8;
 /** List of supervisor entries to drop when SUM is cleared or the address space changes. */

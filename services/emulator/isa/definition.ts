@@ -7,5 +7,8 @@ export type Definition = Instruction;
 
 /** `syntax` lists the operands as assembly orders them: `rd,imm(rs1)`. */
 export function define(name: string, pattern: string, syntax: string, meaning: Meaning, pure = false): Definition {
-  return { name, pattern: parsePattern(pattern), meaning, pure, syntax };
+  const parsed = parsePattern(pattern);
+  // B and J formats: branches and jal.
+  const opcode = parsed.match & 0x7f;
+  return { name, pattern: parsed, meaning, pure, syntax, relative: opcode === 0x63 || opcode === 0x6f };
 }

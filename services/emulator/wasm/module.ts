@@ -13,7 +13,7 @@ export class ModuleBuilder {
   readonly #imports: ((out: Bytes) => void)[] = [];
   readonly #exports: ((out: Bytes) => void)[] = [];
   readonly #globals: ((out: Bytes) => void)[] = [];
-  readonly #functions: { type: number; code: Code | undefined; name: string }[] = [];
+  readonly #functions: { type: number; body: (() => Code) | undefined; name: string }[] = [];
   #importedFunctions = 0;
   #importedMemories = 0;
 
@@ -74,29 +74,32 @@ export class ModuleBuilder {
   }
 
   declare<R extends ValueType | undefined>(name: string, params: readonly ValueType[], result: R): FunctionRef<R> {
-    this.#functions.push({ type: this.#type(params, result), code: undefined, name });
+    this.#functions.push({ type: this.#type(params, result), body: undefined, name });
     return new FunctionRef(this.#importedFunctions + this.#functions.length - 1, params, result);
   }
 
-  define<P extends readonly ValueType[]>(
+  /** The body is written when the module's bytes are made: by then every function is declared. */
+  define<const P extends readonly ValueType[]>(
     ref: FunctionRef,
     params: P,
     body: (code: Code, ...params: Locals<P>) => void,
   ): void {
-    const code = new Code(params.length);
-    body(code, ...(params.map((type, index) => new Local(type, index)) as unknown as Locals<P>));
-    this.#functions[ref.index - this.#importedFunctions]!.code = code;
+    this.#functions[ref.index - this.#importedFunctions]!.body = () => {
+      const code = new Code(params.length);
+      body(code, ...(params.map((type, index) => new Local(type, index)) as unknown as Locals<P>));
+      return code;
+    };
   }
 
   /** Declares and defines in one go. */
-  function<R extends ValueType | undefined, P extends readonly ValueType[]>(
+  function<R extends ValueType | undefined, const P extends readonly ValueType[]>(
     name: string,
-    params: [...P],
+    params: P,
     result: R,
     body: (code: Code, ...params: Locals<P>) => void,
   ): FunctionRef<R> {
     const ref = this.declare(name, params, result);
-    this.define(ref, params as unknown as P, body);
+    this.define(ref, params, body);
     return ref;
   }
 
@@ -139,8 +142,8 @@ export class ModuleBuilder {
     vector(
       10,
       this.#functions.map((f) => (body: Bytes) => {
-        if (!f.code) throw new Error(`function ${f.name} was declared and never defined`);
-        const entry = f.code.finish();
+        if (!f.body) throw new Error(`function ${f.name} was declared and never defined`);
+        const entry = f.body().finish();
         body.u32(entry.length);
         body.append(entry.view());
       }),

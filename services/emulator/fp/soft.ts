@@ -1,0 +1,2 @@
+import type { Runtime } from '../hart/runtime.ts';
+export function defineSoftFloat(_rt: Runtime): void {}

@@ -1,0 +1,337 @@
+// The interpreter's second half: one generated function that executes any one instruction from a cold slot. It serves
+// instructions that are rare, that may trap or leave, or that write x0, and keeps the dispatcher small.
+//
+//   cold(h, slot, pc, length) -> STATUS        after NEXT the caller goes on at pc + length; other statuses: runtime.ts
+
+import type { AmoKind, AtomicWidth, Emit, LoadWidth, StoreWidth, SystemCall } from '../isa/meaning.ts';
+import type { FieldName } from '../isa/pattern.ts';
+import { INSTRUCTIONS } from '../isa/table.ts';
+import type { Code, Local } from '../wasm/code.ts';
+import { type Expr, type I32, type I64, i32, i64, select, type ValueType } from '../wasm/expr.ts';
+import { UPDATE } from './csr-access.ts';
+import { F, STEP_SLOT, X } from './layout.ts';
+import { CAUSE, type Runtime, STATUS } from './runtime.ts';
+import { MSTATUS } from './trap.ts';
+
+/** The number of each instruction, as cold slots hold it. */
+export const COLD_NUMBER: ReadonlyMap<string, number> = new Map(INSTRUCTIONS.map((i, number) => [i.name, number]));
+
+const SIZE: Readonly<Record<LoadWidth, number>> = { b: 1, bu: 1, h: 2, hu: 2, w: 4, wu: 4, d: 8 };
+
+const FIELD_BYTE: Readonly<Partial<Record<FieldName, number>>> = { rd: 1, rs1: 2, rs2: 3 };
+
+/** Extends what a load of the width returned zero-extended. */
+export function extend(width: LoadWidth, value: I64): I64 {
+  switch (width) {
+    case 'b':
+      return i64.extend8S(value);
+    case 'h':
+      return i64.extend16S(value);
+    case 'w':
+      return i64.extend32S(value);
+    default:
+      return value;
+  }
+}
+
+class ColdEmit implements Emit {
+  readonly code: Code;
+  readonly #rt: Runtime;
+  readonly #h: I32;
+  readonly #slot: I32;
+  readonly #pc: I64;
+  readonly #length: I32;
+  /** What the instruction returns at its end. */
+  readonly #status: Local<'i32'>;
+
+  constructor(rt: Runtime, code: Code, h: I32, slot: I32, pc: I64, length: I32, status: Local<'i32'>) {
+    this.#rt = rt;
+    this.code = code;
+    this.#h = h;
+    this.#slot = slot;
+    this.#pc = pc;
+    this.#length = length;
+    this.#status = status;
+  }
+
+  let<T extends ValueType>(value: Expr<T>): Expr<T> {
+    return this.code.let(value);
+  }
+
+  /** Offset of a register: the byte of its field without the bits of the instruction's number. */
+  #register(field: FieldName): I32 {
+    const byte = field === 'rs3' ? 4 : FIELD_BYTE[field]!;
+    return i32.add(this.#h, i32.and(this.#rt.state.load('i32_8u', this.#slot, byte), 0xf8));
+  }
+
+  x(register: 'rs1' | 'rs2'): I64 {
+    return this.#rt.state.load('i64', this.#register(register), X);
+  }
+
+  setX(value: I64): void {
+    this.code.store(this.#rt.state, 'i64', this.#register('rd'), value, X);
+    this.code.store(this.#rt.state, 'i64', this.#h, i64.const(0n), X);
+  }
+
+  imm(): I64 {
+    return this.#rt.state.load('i64_32s', this.#slot, 4);
+  }
+
+  number(field: FieldName): I32 {
+    return i32.shrU(this.#rt.state.load('i32_8u', this.#slot, FIELD_BYTE[field]!), 3);
+  }
+
+  pc(): I64 {
+    return this.#pc;
+  }
+
+  link(): I64 {
+    return i64.add(this.#pc, i64.extendU(this.#length));
+  }
+
+  #failIfTrapped(): void {
+    this.code.if(this.#rt.flag.get, () => this.code.return(i32.const(STATUS.TRAP)));
+  }
+
+  load(width: LoadWidth, address: I64): I64 {
+    const value = this.let(this.#rt.call64('load', this.#h, address, i32.const(SIZE[width])));
+    this.#failIfTrapped();
+    return extend(width, value);
+  }
+
+  store(width: StoreWidth, address: I64, value: I64): void {
+    this.code.call(this.#rt.fn('store'), this.#h, address, i32.const(SIZE[width]), value);
+    this.#failIfTrapped();
+  }
+
+  branch(condition: I32): void {
+    this.code.if(condition, () => this.jump());
+  }
+
+  jump(): void {
+    this.jumpTo(i64.add(this.#pc, this.imm()));
+  }
+
+  jumpTo(address: I64): void {
+    this.#rt.setWord(this.code, this.#h, 'pc', address);
+    this.code.set(this.#status, i32.const(STATUS.GO));
+  }
+
+  raise(cause: number, tval: I64): void {
+    this.#rt.raise(this.code, this.#h, cause, tval, i32.const(STATUS.TRAP));
+  }
+
+  #atomic(address: I64, width: AtomicWidth, reserve: number): I32 {
+    const size = i32.const(SIZE[width]);
+    const offset = this.let(this.#rt.call32('atomicAddress', this.#h, address, size, i32.const(reserve)));
+    this.#failIfTrapped();
+    return offset;
+  }
+
+  loadReserved(width: AtomicWidth, address: I64): I64 {
+    const { ram } = this.#rt;
+    const offset = this.#atomic(address, width, 1);
+    const value = this.let(width === 'd' ? ram.atomicLoad('i64', offset) : i64.extendS(ram.atomicLoad('i32', offset)));
+    this.#rt.setWord(this.code, this.#h, 'reservation', i64.extendU(offset));
+    this.#rt.setWord(this.code, this.#h, 'reserved', value);
+    return value;
+  }
+
+  storeConditional(width: AtomicWidth, address: I64, value: I64): I64 {
+    const rt = this.#rt;
+    const stored = this.let(value);
+    const offset = this.#atomic(address, width, 0);
+    const failed = this.code.var(i64.const(1n));
+    this.code.if(i64.eq(rt.word64(this.#h, 'reservation'), i64.extendU(offset)), () => {
+      const expected = this.let(rt.word64(this.#h, 'reserved'));
+      // Another hart's store of the very same value is not noticed; nothing can tell the difference.
+      const changed =
+        width === 'd'
+          ? i64.ne(rt.ram.atomicCompareExchange('i64', offset, expected, stored), expected)
+          : i32.ne(
+              rt.ram.atomicCompareExchange('i32', offset, i32.wrap(expected), i32.wrap(stored)),
+              i32.wrap(expected),
+            );
+      this.code.set(failed, i64.extendU(changed));
+    });
+    rt.setWord(this.code, this.#h, 'reservation', i64.const(-1n));
+    return failed.get;
+  }
+
+  amo(kind: AmoKind, width: AtomicWidth, address: I64, value: I64): I64 {
+    const operand = this.let(value);
+    const offset = this.#atomic(address, width, 0);
+    if (width === 'd') return this.let(this.#amo64(kind, offset, operand));
+    return this.let(i64.extendS(this.#amo32(kind, offset, this.let(i32.wrap(operand)))));
+  }
+
+  #amo64(kind: AmoKind, offset: I32, operand: I64): I64 {
+    const { ram } = this.#rt;
+    switch (kind) {
+      case 'swap':
+        return ram.atomicUpdate('i64', 'xchg', offset, operand);
+      case 'add':
+      case 'xor':
+      case 'and':
+      case 'or':
+        return ram.atomicUpdate('i64', kind, offset, operand);
+      default: {
+        const better = { min: i64.ltS, max: i64.gtS, minu: i64.ltU, maxu: i64.gtU }[kind];
+        const old = this.code.var(ram.atomicLoad('i64', offset));
+        const seen = this.code.var(old.get);
+        this.code.loop((again) => {
+          this.code.set(old, seen.get);
+          const chosen = select(better(operand, old.get), operand, old.get);
+          this.code.set(seen, ram.atomicCompareExchange('i64', offset, old.get, chosen));
+          this.code.brIf(again, i64.ne(seen.get, old.get));
+        });
+        return old.get;
+      }
+    }
+  }
+
+  #amo32(kind: AmoKind, offset: I32, operand: I32): I32 {
+    const { ram } = this.#rt;
+    switch (kind) {
+      case 'swap':
+        return ram.atomicUpdate('i32', 'xchg', offset, operand);
+      case 'add':
+      case 'xor':
+      case 'and':
+      case 'or':
+        return ram.atomicUpdate('i32', kind, offset, operand);
+      default: {
+        const better = { min: i32.ltS, max: i32.gtS, minu: i32.ltU, maxu: i32.gtU }[kind];
+        const old = this.code.var(ram.atomicLoad('i32', offset));
+        const seen = this.code.var(old.get);
+        this.code.loop((again) => {
+          this.code.set(old, seen.get);
+          const chosen = select(better(operand, old.get), operand, old.get);
+          this.code.set(seen, ram.atomicCompareExchange('i32', offset, old.get, chosen));
+          this.code.brIf(again, i32.ne(seen.get, old.get));
+        });
+        return old.get;
+      }
+    }
+  }
+
+  fence(): void {
+    this.code.fence();
+  }
+
+  /** TRAP ends the instruction here; other statuses are returned when the rest of it is done. */
+  #take(status: I32): void {
+    this.code.set(this.#status, status);
+    this.code.if(i32.eq(this.#status.get, STATUS.TRAP), () => this.code.return(this.#status.get));
+  }
+
+  csr(update: 'write' | 'set' | 'clear', operand: I64): I64 {
+    // csrrs and csrrc with x0 or a zero immediate do not write (unprivileged spec 6.1).
+    const writes = update === 'write' ? i32.const(1) : i32.ne(this.number('rs1'), 0);
+    const number = i32.wrap(this.imm());
+    const kind = i32.const(UPDATE[update]);
+    this.#take(this.#rt.call32('csrOp', this.#h, number, kind, operand, writes, this.link()));
+    return this.#rt.word64(this.#h, 'scratch2');
+  }
+
+  system(call: SystemCall): void {
+    this.#take(this.#rt.call32(call, this.#h, this.#pc, this.link()));
+  }
+
+  sfenceVma(): void {
+    const everywhere = i32.eqz(this.number('rs1'));
+    const everyone = i32.eqz(this.number('rs2'));
+    this.#take(this.#rt.call32('sfence', this.#h, this.link(), this.x('rs1'), everywhere, this.x('rs2'), everyone));
+  }
+
+  requireFp(): void {
+    const off = i64.eqz(i64.and(this.#rt.word64(this.#h, 'mstatus'), MSTATUS.FS));
+    this.code.if(off, () => this.raise(CAUSE.ILLEGAL, i64.const(0n)));
+  }
+
+  f(register: 'rs1' | 'rs2' | 'rs3'): I64 {
+    return this.#rt.state.load('i64', this.#register(register), F);
+  }
+
+  setF(value: I64): void {
+    this.code.store(this.#rt.state, 'i64', this.#register('rd'), value, F);
+    this.fpDirty();
+  }
+
+  fpDirty(): void {
+    const status = i64.or(this.#rt.word64(this.#h, 'mstatus'), MSTATUS.FS);
+    this.#rt.setWord(this.code, this.#h, 'mstatus', status);
+  }
+
+  unbox(bits: I64): I32 {
+    const value = this.let(bits);
+    const boxed = i64.eq(i64.shrU(value, 32n), 0xffff_ffffn);
+    return select(boxed, i32.wrap(value), i32.const(0x7fc0_0000));
+  }
+
+  roundingMode(): I32 {
+    const mode = this.code.var(i32.and(this.#rt.state.load('i32_8u', this.#slot, 5), 7));
+    // 7 is the mode of frm; 5 and 6, and 5 to 7 in frm, are reserved (21.2).
+    this.code.if(i32.eq(mode.get, 7), () => this.code.set(mode, this.#rt.word32(this.#h, 'frm')));
+    this.code.if(i32.gtU(mode.get, 4), () => this.raise(CAUSE.ILLEGAL, i64.const(0n)));
+    return mode.get;
+  }
+
+  fp<R extends ValueType>(name: string, _result: R, ...args: Expr[]): Expr<R> {
+    if (!this.#rt.has(`fp_${name}`)) this.raise(CAUSE.ILLEGAL, i64.const(0n));
+    if (!this.#rt.has(`fp_${name}`)) return (_result === 'i32' ? i32.const(0) : i64.const(0)) as unknown as Expr<R>;
+    return this.let(this.#rt.fn(`fp_${name}`).call(this.#h, ...args) as unknown as Expr<R>);
+  }
+}
+
+export function defineCold(rt: Runtime): void {
+  const cold = rt.declare('cold', ['i32', 'i32', 'i64', 'i32'], 'i32');
+  const step = rt.declare('step', ['i32', 'i64'], 'i32');
+
+  rt.module.define(cold, ['i32', 'i32', 'i64', 'i32'], (c, h, slot, pc, length) => {
+    const status = c.local('i32');
+    c.set(status, i32.const(STATUS.NEXT));
+    const bits = c.let(rt.state.load('i32', slot.get));
+    const part = (shift: number): I32 => i32.and(i32.shrU(bits, shift), 7);
+    const number = i32.or(part(8), i32.or(i32.shl(part(16), 3), i32.shl(part(24), 6)));
+    c.switch(
+      number,
+      INSTRUCTIONS.map((instruction) => () => {
+        c.scope(() => {
+          instruction.meaning(new ColdEmit(rt, c, h.get, slot.get, pc.get, length.get, status));
+        });
+      }),
+      // The number of an encoding that is no instruction.
+      () => rt.raise(c, h.get, CAUSE.ILLEGAL, i64.const(0n), i32.const(STATUS.TRAP)),
+    );
+    c.return(status.get);
+  });
+
+  // (h, pc) -> STATUS: fetches, decodes and executes one instruction by itself. After NEXT the pc word is set.
+  rt.module.define(step, ['i32', 'i64'], (c, h, pc) => {
+    const trapped = (): void => c.if(rt.flag.get, () => c.return(i32.const(STATUS.TRAP)));
+    const bits = c.var(rt.call32('fetch16', h.get, pc.get));
+    trapped();
+    const length = c.var(i32.const(2));
+    c.if(i32.eq(i32.and(bits.get, 3), 3), () => {
+      c.set(length, i32.const(4));
+      c.set(bits, i32.or(bits.get, i32.shl(rt.call32('fetch16', h.get, i64.add(pc.get, 2n)), 16)));
+      trapped();
+    });
+    const slot = c.let(i32.add(h.get, STEP_SLOT));
+    // What was decoded last is still there: a loop over a page border decodes once.
+    c.if(i32.ne(rt.state.load('i32', slot, 8), bits.get), () => {
+      c.call(rt.imports.decodeBits, slot, bits.get);
+      c.store(rt.state, 'i32', slot, bits.get, 8);
+    });
+    const status = c.let(cold.call(h.get, slot, pc.get, length.get));
+    c.if(i32.eqz(status), () => {
+      rt.setWord(c, h.get, 'pc', i64.add(pc.get, i64.extendU(length.get)));
+      c.return(i32.const(STATUS.GO));
+    });
+    c.return(status);
+  });
+}
+
+/** The cold number that stands for an encoding that is no instruction. */
+export const ILLEGAL_NUMBER = 511;

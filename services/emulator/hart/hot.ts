@@ -1,0 +1,395 @@
+// The interpreter's dispatcher: one generated function with a loop over decoded slots and a br_table over handlers. It
+// holds what programs execute most: integer arithmetic, loads, stores, branches; everything else is a call of cold().
+//
+//   exec(h, budget) -> EXIT          the pc word says where to start and, afterwards, where to go on
+//
+// V8 does not replace a running function by its optimized version: exec() must return often until it is optimized.
+
+import type { AmoKind, AtomicWidth, Emit, LoadWidth, StoreWidth } from '../isa/meaning.ts';
+import { COMPRESSED, INSTRUCTIONS } from '../isa/table.ts';
+import { dataIndex, fetchIndex, pageOf } from '../mmu/tlb.ts';
+import type { Code, Label, Local } from '../wasm/code.ts';
+import {
+  type Expr,
+  type I32,
+  type I64,
+  i32,
+  i64,
+  type LoadKind,
+  type StoreKind,
+  type ValueType,
+} from '../wasm/expr.ts';
+import { extend } from './cold.ts';
+import { SLOTS_SIZE, TLB_FETCH, TLB_WRITE, X } from './layout.ts';
+import { EXIT, type Runtime, STATUS } from './runtime.ts';
+import { HANDLER } from './slot.ts';
+
+interface Handler {
+  readonly name: string;
+  readonly length: 2 | 4;
+  /** For rd = x0: the result is not written. */
+  readonly discards: boolean;
+}
+
+/** Instructions with handlers of their own, in their 32-bit form. */
+const HOT =
+  'lui auipc jal jalr beq bne blt bge bltu bgeu lb lh lw ld lbu lhu lwu sb sh sw sd addi slti sltiu xori ori andi ' +
+  'slli srli srai add sub sll slt sltu xor srl sra or and addiw slliw srliw sraiw addw subw sllw srlw sraw ' +
+  'mul mulhu mulw div divu rem remu divw divuw remw remuw';
+
+const hotNames = new Set(HOT.split(' '));
+const compressedNames = new Set(COMPRESSED.map((c) => c.base).filter((base) => hotNames.has(base)));
+
+const HANDLERS: readonly Handler[] = [
+  ...INSTRUCTIONS.filter((i) => hotNames.has(i.name)).flatMap((i): Handler[] => {
+    const lengths: (2 | 4)[] = compressedNames.has(i.name) ? [4, 2] : [4];
+    return lengths.map((length) => ({ name: i.name, length, discards: false }));
+  }),
+  ...(['jal', 'jalr'] as const).flatMap((name): Handler[] => [
+    { name, length: 4, discards: true },
+    { name, length: 2, discards: true },
+  ]),
+  { name: 'nop', length: 4, discards: true },
+  { name: 'nop', length: 2, discards: true },
+];
+
+const key = (name: string, length: number, discards: boolean): string => `${name}/${length}/${discards}`;
+const NUMBERS = new Map(HANDLERS.map((h, i) => [key(h.name, h.length, h.discards), HANDLER.FIRST + i]));
+
+/** The handler of an instruction, or undefined: it is a cold one. */
+export function hotHandler(name: string, length: 2 | 4, writesX0: boolean, pure: boolean): number | undefined {
+  if (writesX0 && pure) return NUMBERS.get(key('nop', length, true));
+  return NUMBERS.get(key(name, length, writesX0));
+}
+
+const FIELD_BYTE = { rd: 1, rs1: 2, rs2: 3 } as const;
+const SLOT = 8;
+
+const LOADS: Readonly<Record<LoadWidth, { kind: LoadKind; size: number }>> = {
+  b: { kind: 'i64_8s', size: 1 },
+  bu: { kind: 'i64_8u', size: 1 },
+  h: { kind: 'i64_16s', size: 2 },
+  hu: { kind: 'i64_16u', size: 2 },
+  w: { kind: 'i64_32s', size: 4 },
+  wu: { kind: 'i64_32u', size: 4 },
+  d: { kind: 'i64', size: 8 },
+};
+const STORES: Readonly<Record<StoreWidth, { kind: StoreKind; size: number }>> = {
+  b: { kind: 'i64_8', size: 1 },
+  h: { kind: 'i64_16', size: 2 },
+  w: { kind: 'i64_32', size: 4 },
+  d: { kind: 'i64', size: 8 },
+};
+
+/** The registers of the dispatcher itself, as WebAssembly locals. */
+interface Registers {
+  readonly h: I32;
+  /** The slot that is executed. */
+  readonly slot: Local<'i32'>;
+  /** The first slot of the page. */
+  readonly base: Local<'i32'>;
+  /** Virtual address of the page. */
+  readonly page: Local<'i64'>;
+  /** TLB tables of loads and stores. */
+  readonly tlb: Local<'i32'>;
+  /** Where a jump out of the page goes. */
+  readonly target: Local<'i64'>;
+}
+
+class HotEmit implements Emit {
+  readonly code: Code;
+  readonly #rt: Runtime;
+  readonly #r: Registers;
+  readonly #handler: Handler;
+  readonly #next: Label;
+  readonly #far: Label;
+  readonly #trap: Label;
+
+  constructor(
+    rt: Runtime,
+    code: Code,
+    r: Registers,
+    handler: Handler,
+    labels: { next: Label; far: Label; trap: Label },
+  ) {
+    this.#rt = rt;
+    this.code = code;
+    this.#r = r;
+    this.#handler = handler;
+    this.#next = labels.next;
+    this.#far = labels.far;
+    this.#trap = labels.trap;
+  }
+
+  let<T extends ValueType>(value: Expr<T>): Expr<T> {
+    return this.code.let(value);
+  }
+
+  #register(field: 'rd' | 'rs1' | 'rs2'): I32 {
+    return i32.add(this.#r.h, this.#rt.state.load('i32_8u', this.#r.slot.get, FIELD_BYTE[field]));
+  }
+
+  x(register: 'rs1' | 'rs2'): I64 {
+    return this.#rt.state.load('i64', this.#register(register), X);
+  }
+
+  setX(value: I64): void {
+    if (!this.#handler.discards) this.code.store(this.#rt.state, 'i64', this.#register('rd'), value, X);
+  }
+
+  imm(): I64 {
+    return this.#rt.state.load('i64_32s', this.#r.slot.get, 4);
+  }
+
+  number(): I32 {
+    throw new Error('field numbers are for cold instructions');
+  }
+
+  pc(): I64 {
+    return currentPc(this.#r);
+  }
+
+  link(): I64 {
+    return i64.add(this.pc(), this.#handler.length);
+  }
+
+  load(width: LoadWidth, address: I64): I64 {
+    const { kind, size } = LOADS[width];
+    const { code } = this;
+    const at = this.let(address);
+    const entry = this.let(i32.add(this.#r.tlb.get, dataIndex(at)));
+    const last = size === 1 ? at : i64.add(at, size - 1);
+    const value = code.local('i64');
+    code.if(
+      i64.eq(this.#rt.state.load('i64', entry), pageOf(last)),
+      () => {
+        const offset = i32.add(i32.wrap(at), this.#rt.state.load('i32', entry, 8));
+        code.set(value, this.#rt.ram.load(kind, offset) as I64);
+      },
+      () => {
+        code.set(value, extend(width, this.#rt.call64('loadSlow', this.#r.h, at, i32.const(size))));
+        code.brIf(this.#trap, this.#rt.flag.get);
+      },
+    );
+    return value.get;
+  }
+
+  store(width: StoreWidth, address: I64, value: I64): void {
+    const { kind, size } = STORES[width];
+    const { code } = this;
+    const at = this.let(address);
+    const entry = this.let(i32.add(this.#r.tlb.get, dataIndex(at)));
+    const last = size === 1 ? at : i64.add(at, size - 1);
+    code.if(
+      i64.eq(this.#rt.state.load('i64', entry, TLB_WRITE), pageOf(last)),
+      () => {
+        const offset = i32.add(i32.wrap(at), this.#rt.state.load('i32', entry, TLB_WRITE + 8));
+        code.store(this.#rt.ram, kind, offset, value);
+      },
+      () => {
+        code.call(this.#rt.fn('storeSlow'), this.#r.h, at, i32.const(size), value);
+        code.brIf(this.#trap, this.#rt.flag.get);
+      },
+    );
+  }
+
+  branch(condition: I32): void {
+    this.code.if(condition, () => this.jump());
+  }
+
+  /** The slot's immediate is a distance in slots already. */
+  jump(): void {
+    const { code } = this;
+    const { slot, base, target } = this.#r;
+    const distance = this.let(this.#rt.state.load('i32', slot.get, 4));
+    const to = this.let(i32.add(slot.get, distance));
+    code.if(i32.ltU(i32.sub(to, base.get), SLOTS_SIZE), () => {
+      code.set(slot, to);
+      code.br(this.#next);
+    });
+    code.set(target, i64.add(this.pc(), i64.extendS(i32.shrS(distance, 2))));
+    code.br(this.#far);
+  }
+
+  jumpTo(address: I64): void {
+    const { code } = this;
+    const { slot, base, page, target } = this.#r;
+    code.set(target, address);
+    code.if(i64.eq(pageOf(target.get), page.get), () => {
+      code.set(slot, i32.add(base.get, i32.shl(i32.and(i32.wrap(target.get), 0xffe), 2)));
+      code.br(this.#next);
+    });
+    code.br(this.#far);
+  }
+
+  raise(): void {
+    throw new Error('instructions that raise exceptions are cold');
+  }
+
+  loadReserved(_width: AtomicWidth, _address: I64): I64 {
+    throw new Error('atomics are cold');
+  }
+  storeConditional(_width: AtomicWidth, _address: I64, _value: I64): I64 {
+    throw new Error('atomics are cold');
+  }
+  amo(_kind: AmoKind, _width: AtomicWidth, _address: I64, _value: I64): I64 {
+    throw new Error('atomics are cold');
+  }
+  fence(): void {
+    throw new Error('fences are cold');
+  }
+  csr(): I64 {
+    throw new Error('system instructions are cold');
+  }
+  system(): void {
+    throw new Error('system instructions are cold');
+  }
+  sfenceVma(): void {
+    throw new Error('system instructions are cold');
+  }
+  requireFp(): void {
+    throw new Error('floating point is cold');
+  }
+  f(): I64 {
+    throw new Error('floating point is cold');
+  }
+  setF(): void {
+    throw new Error('floating point is cold');
+  }
+  unbox(): I32 {
+    throw new Error('floating point is cold');
+  }
+  roundingMode(): I32 {
+    throw new Error('floating point is cold');
+  }
+  fp<R extends ValueType>(): Expr<R> {
+    throw new Error('floating point is cold');
+  }
+  fpDirty(): void {
+    throw new Error('floating point is cold');
+  }
+}
+
+/** A slot of 8 bytes stands for 2 bytes of code. */
+const currentPc = (r: Registers): I64 => i64.add(r.page.get, i64.extendU(i32.shrU(i32.sub(r.slot.get, r.base.get), 2)));
+
+export function defineHot(rt: Runtime): void {
+  const { state } = rt;
+  const exec = rt.declare('exec', ['i32', 'i32'], 'i32');
+  const meanings = new Map(INSTRUCTIONS.map((i) => [i.name, i.meaning]));
+
+  rt.module.define(exec, ['i32', 'i32'], (c, hart, budget) => {
+    const h = hart.get;
+    const r: Registers = {
+      h,
+      slot: c.local('i32'),
+      base: c.local('i32'),
+      page: c.local('i64'),
+      tlb: c.local('i32'),
+      target: c.local('i64'),
+    };
+    const left = c.local('i32');
+    c.set(left, budget.get);
+    c.set(r.target, rt.word64(h, 'pc'));
+    const status = c.local('i32');
+
+    /** Leaves with the present pc. */
+    const leave = (pc: I64, reason: I32): void => {
+      rt.setWord(c, h, 'pc', pc);
+      rt.setWord(c, h, 'left', left.get);
+      c.return(reason);
+    };
+    const reload = (enter: Label): void => {
+      c.set(r.target, rt.word64(h, 'pc'));
+      c.br(enter);
+    };
+
+    c.loop((enter) => {
+      // Here: `target` is the pc, privilege and translation may have changed.
+      c.set(r.tlb, rt.word32(h, 'dataContext'));
+      const entry = c.let(i32.add(rt.word32(h, 'fetchContext'), fetchIndex(r.target.get)));
+      c.set(r.page, pageOf(r.target.get));
+      c.if(
+        i64.eq(state.load('i64', entry, TLB_FETCH), r.page.get),
+        () => c.set(r.base, state.load('i32', entry, TLB_FETCH + 8)),
+        () => {
+          c.set(r.base, rt.call32('fetchPage', h, r.target.get));
+          c.if(i32.eqz(r.base.get), () => {
+            // A fetch that faults costs an instruction, or a trap handler that is not there would never return.
+            rt.setWord(c, h, 'pc', r.target.get);
+            c.call(rt.fn('takeTrap'), h);
+            rt.count(c, h, 'traps');
+            c.set(r.target, rt.word64(h, 'pc'));
+            c.set(left, i32.sub(left.get, 1));
+            c.brIf(enter, i32.gtS(left.get, 0));
+            c.set(left, i32.const(0));
+            leave(r.target.get, i32.const(EXIT.BUDGET));
+          });
+        },
+      );
+      c.set(r.slot, i32.add(r.base.get, i32.shl(i32.and(i32.wrap(r.target.get), 0xffe), 2)));
+
+      const trap = c.begin(0x02);
+      const far = c.begin(0x02);
+      c.loop((next) => {
+        c.set(left, i32.sub(left.get, 1));
+        c.if(i32.ltS(left.get, 0), () => {
+          c.set(left, i32.const(0));
+          leave(currentPc(r), i32.const(EXIT.BUDGET));
+        });
+        /** Goes to the following instruction. */
+        const advance = (length: 2 | 4): void => {
+          c.set(r.slot, i32.add(r.slot.get, (length / 2) * SLOT));
+          c.br(next);
+        };
+        const afterCall = (then: () => void): void => {
+          c.if(i32.eqz(status.get), then);
+          c.brIf(trap, i32.eq(status.get, STATUS.TRAP));
+          c.if(i32.eq(status.get, STATUS.GO), () => reload(enter));
+          leave(rt.word64(h, 'pc'), rt.word32(h, 'exit'));
+        };
+        const callCold = (length: 2 | 4) => (): void => {
+          rt.setWord(c, h, 'left', left.get);
+          c.set(status, rt.call32('cold', h, r.slot.get, currentPc(r), i32.const(length)));
+          afterCall(() => advance(length));
+        };
+        const cases: (() => void)[] = [];
+        cases[HANDLER.DECODE] = () => {
+          c.call(rt.imports.decode, r.slot.get);
+          c.set(left, i32.add(left.get, 1));
+          c.br(next);
+        };
+        cases[HANDLER.PAGE_END] = () => {
+          c.set(left, i32.add(left.get, 1));
+          c.set(r.target, i64.add(r.page.get, 4096));
+          c.br(enter);
+        };
+        cases[HANDLER.STEP] = () => {
+          rt.setWord(c, h, 'left', left.get);
+          c.set(status, rt.call32('step', h, currentPc(r)));
+          afterCall(() => c.unreachable());
+        };
+        cases[HANDLER.COLD_2] = callCold(2);
+        cases[HANDLER.COLD_4] = callCold(4);
+        HANDLERS.forEach((handler, i) => {
+          cases[HANDLER.FIRST + i] = () =>
+            c.scope(() => {
+              meanings.get(handler.name)?.(new HotEmit(rt, c, r, handler, { next, far, trap }));
+              advance(handler.length);
+            });
+        });
+        c.switch(state.load('i32_8u', r.slot.get), cases, () => c.unreachable());
+      });
+      c.unreachable();
+      c.end(far);
+      c.br(enter);
+      c.end(trap);
+      // Cause and tval are in their words.
+      rt.setWord(c, h, 'pc', currentPc(r));
+      rt.count(c, h, 'traps');
+      c.call(rt.fn('takeTrap'), h);
+      reload(enter);
+    });
+    c.unreachable();
+  });
+}
