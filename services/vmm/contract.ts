@@ -13,7 +13,8 @@
 //                   ▼  └─resume──┘          crashed: the machine cannot go on (reason says why); the process exits 3
 //                stopped | crashed
 //
-// Console socket (Unix stream): raw bytes both ways; any number of clients see all output, input of all is merged.
+// Console socket (Unix stream): raw bytes both ways; any number of clients see all output, input of all is merged. A new
+// client first gets the last 16 KiB of output: the screen that it would see, had it been there.
 // Frame socket (Unix stream, one a NIC): frames with a 4-byte big-endian length before each, as QEMU's `-netdev stream`.
 // With framing 'vnet-hdr' each frame starts with a 12-byte virtio_net_hdr. One client at a time; a new one replaces it.
 
@@ -27,6 +28,11 @@ export interface GuestDisk {
   readonly path: string;
   readonly format: 'raw' | 'qcow2';
   readonly readOnly?: boolean;
+  /**
+   * The only file that this disk's header may name as its backing file, and so on for that file's own: an image may
+   * name any file of the host. Absent: a disk with a backing file is refused.
+   */
+  readonly backing?: string | readonly string[];
 }
 
 export interface GuestNic {
@@ -37,6 +43,11 @@ export interface GuestNic {
   /** Where the guest process listens for the node's switch. */
   readonly socket: string;
   readonly framing: 'ethernet' | 'vnet-hdr';
+  /**
+   * The peer reads the virtio-net header: frames may come without checksums and larger than the MTU, and may be sent
+   * so. Only with framing 'vnet-hdr'; default false (headers are all zero then).
+   */
+  readonly offloads?: boolean;
 }
 
 export interface GuestConfig {
