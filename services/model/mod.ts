@@ -4,6 +4,7 @@ export * from './host.ts';
 export * from './image.ts';
 export * from './instance-action.ts';
 export * from './kind.ts';
+export * from './network/mod.ts';
 export * from './placement.ts';
 export * from './server.ts';
 export * from './server-state.ts';
