@@ -1,0 +1,3 @@
+// Public face of api.
+export * from './http/mod.ts';
+export * from './policy/mod.ts';

@@ -1,0 +1,3 @@
+// Public face of policy.
+export * from './checks.ts';
+export * from './enforcer.ts';
