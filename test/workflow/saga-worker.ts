@@ -1,0 +1,74 @@
+// The child of saga-crash.test.ts: opens the store, runs its sagas, and ends when all of them have ended. With `begin` it
+// first starts them. Each step works on a file outside the store, as a real one works on a host.
+
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CumuletError, silentLog, systemClock } from '#base';
+import type { Kind } from '#model';
+import { createRecords, openEmbeddedStore } from '#store';
+import { createSagaRunner, newSaga, SAGA, type SagaDefinition, type Step } from '#workflow';
+
+const [folder = '', outside = '', begin = ''] = process.argv.slice(2);
+
+interface Input {
+  readonly name: string;
+  /** The last step refuses. */
+  readonly doomed: boolean;
+}
+const MADE: Kind<{ id: string }> = { name: 'made', id: (made) => made.id };
+
+const work = (name: string): Step<Input> => ({
+  name,
+  action: async ({ input }) => {
+    writeFileSync(join(outside, `${input.name}.${name}`), 'made');
+    await sleep(Math.random() * 5);
+    return {
+      output: name,
+      commit: (tx) => {
+        const id = `${input.name}.${name}`;
+        if (tx.get(MADE, id) === undefined) tx.create(MADE, { id });
+      },
+    };
+  },
+  undo: async ({ input }) => {
+    rmSync(join(outside, `${input.name}.${name}`), { force: true });
+    await sleep(Math.random() * 5);
+    return { commit: (tx) => tx.delete(MADE, `${input.name}.${name}`) };
+  },
+});
+
+const refuse: Step<Input> = {
+  name: 'refuse',
+  action: async ({ input }) => {
+    for (const name of ['one', 'two', 'three']) readFileSync(join(outside, `${input.name}.${name}`));
+    if (input.doomed) throw new CumuletError('invalid', 'doomed');
+    return undefined;
+  },
+};
+
+const definition: SagaDefinition<Input> = { name: 'make', steps: [work('one'), work('two'), work('three'), refuse] };
+
+const store = await openEmbeddedStore({ folder });
+const records = createRecords(store, { log: silentLog });
+await records.start();
+if (begin === 'begin') {
+  for (let index = 0; index < 40; index++) {
+    const input: Input = { name: `s${index}`, doomed: index % 2 === 1 };
+    const context = { requestId: 'req-1', now: systemClock.now() };
+    await records.transact((tx) => tx.create(SAGA, newSaga('make', { kind: 'thing', id: input.name }, input, context)));
+  }
+}
+process.stdout.write('open\n');
+records.watch(SAGA, (change) => {
+  if (change.type === 'put') process.stdout.write(`${change.value.state} ${change.value.step}\n`);
+});
+const components = { records, store, clock: systemClock, log: silentLog, owner: String(process.pid) };
+const runner = createSagaRunner(components, [definition], { limit: 8 });
+await runner.start();
+const isOver = () => records.peekList(SAGA, ({ state }) => state !== 'succeeded' && state !== 'failed').length === 0;
+while (!isOver()) await sleep(5);
+await runner.stop();
+await records.stop();
+await store.close();
+process.stdout.write('over\n');
