@@ -457,8 +457,8 @@ export class Hart implements HartPort {
       throw new CumuletError('invalid', `A hart cannot be restored from ${state.kind} version ${state.version}.`);
     }
     this.reset(BigInt(state.pc), 3, 0n, 0n);
-    state.x.forEach((value, i) => this.setX(i, BigInt(value)));
-    state.f.forEach((value, i) => this.setF(i, BigInt(value)));
+    for (const [i, value] of state.x.entries()) this.setX(i, BigInt(value));
+    for (const [i, value] of state.f.entries()) this.setF(i, BigInt(value));
     for (const csr of SAVED_CSRS) {
       const value = state.csrs[csr.name];
       if (value !== undefined) this.setCsr(csr.number, BigInt(value));

@@ -14,10 +14,9 @@ export interface BootFiles {
   readonly bios?: Uint8Array;
 }
 
-export interface ProcessorDescription {
-  readonly extensions: readonly string[];
-  readonly mmuType: string;
-}
+/** What our harts execute: single letters first, then the named extensions. */
+const EXTENSIONS = ['i', 'm', 'a', 'f', 'd', 'c', 'zicntr', 'zicsr', 'zifencei', 'sstc'];
+const MMU_TYPE = 'riscv,sv48';
 
 const MAX_COMMAND_LINE = 2048;
 
@@ -26,7 +25,6 @@ export function boot(
   files: BootFiles,
   harts: number,
   virtioSlots: number,
-  processor: ProcessorDescription,
   rngSeed: Uint8Array,
 ): Entry {
   if (files.kernel === undefined && files.bios === undefined)
@@ -45,7 +43,8 @@ export function boot(
   const { initrd } = placement;
   const tree = boardDevicetree({
     harts,
-    ...processor,
+    extensions: EXTENSIONS,
+    mmuType: MMU_TYPE,
     memoryBytes: ram.size,
     virtioSlots,
     bootargs: files.append ?? '',

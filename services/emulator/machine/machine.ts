@@ -6,27 +6,22 @@ import { Board } from '../board/board.ts';
 import { GuestMemory } from '../board/guest-memory.ts';
 import { SharedHartLines } from '../board/lines.ts';
 import type { PowerRequest } from '../board/signals.ts';
-import type { HartBus, HartPort, HartWords } from '../hart/contract.ts';
+import type { HartPort } from '../hart/contract.ts';
+import { Hart } from '../hart/hart.ts';
+import { compileInterpreter } from '../hart/interpreter.ts';
+import { hartWords, newRamMemory, newStateMemory } from '../hart/layout.ts';
 import { Sbi } from '../sbi/sbi.ts';
 import { checkState, type MachineStateV1, restoreBoard, saveMachine } from '../snapshot/machine-state.ts';
-import { type BootFiles, boot, type ProcessorDescription } from './boot.ts';
+import { type BootFiles, boot } from './boot.ts';
 import { DeviceSet, type DeviceSpec, slotOf } from './devices.ts';
 import { HartRunner, type SliceOutcome } from './hart-runner.ts';
 
-export interface Processor extends ProcessorDescription {
-  /** RAM and state memories and the shared words of each hart. */
-  readonly ram: SharedArrayBuffer;
-  readonly state: SharedArrayBuffer;
-  words(hart: number): HartWords;
-  /** A hart on this thread. */
-  hart(id: number, bus: HartBus, firmware: 'sbi' | 'none'): HartPort;
-  /** Tells all harts that a device has written RAM. */
-  markWritten(offset: number, length: number): void;
-}
-
 export interface MachineOptions {
   readonly harts: number;
-  readonly processor: Processor;
+  /** A multiple of 64 KiB. */
+  readonly memoryBytes: number;
+  /** From compileInterpreter: machines may share it. */
+  readonly module?: WebAssembly.Module;
   readonly devices: readonly DeviceSpec[];
   readonly serial: ConsoleBackend;
   /** Milliseconds since 1970 at power-on, for the RTC. */
@@ -45,6 +40,9 @@ export class Machine {
   readonly ram: GuestMemory;
   readonly devices: DeviceSet;
   readonly #options: MachineOptions;
+  readonly #module: WebAssembly.Module;
+  readonly #ramMemory: WebAssembly.Memory;
+  readonly #stateMemory: WebAssembly.Memory;
   #runners: HartRunner[] = [];
   #firmware: 'sbi' | 'none' = 'sbi';
   #virtualMs = 0;
@@ -52,13 +50,16 @@ export class Machine {
   #power: PowerRequest | undefined;
 
   constructor(options: MachineOptions) {
-    const { processor, harts } = options;
+    const { harts } = options;
     this.#options = options;
-    this.ram = new GuestMemory(processor.ram);
-    this.ram.onWritten = (offset, length) => processor.markWritten(offset, length);
+    this.#module = options.module ?? compileInterpreter();
+    this.#ramMemory = newRamMemory(options.memoryBytes);
+    this.#stateMemory = newStateMemory(harts);
+    const state = this.#stateMemory.buffer as unknown as SharedArrayBuffer;
+    this.ram = new GuestMemory(this.#ramMemory.buffer as unknown as SharedArrayBuffer);
     this.board = new Board({
-      arena: processor.state,
-      lines: Array.from({ length: harts }, (_, hart) => new SharedHartLines(processor.state, processor.words(hart))),
+      arena: state,
+      lines: Array.from({ length: harts }, (_, hart) => new SharedHartLines(state, hartWords(hart))),
       slots: options.devices.map(slotOf),
       hostTime: () => this.#virtualMs,
       wallTime: () => (options.startWallMs ?? 0) + this.#virtualMs,
@@ -84,8 +85,8 @@ export class Machine {
   boot(files: BootFiles): void {
     this.board.reset();
     this.#power = undefined;
-    const { harts, processor, devices, rngSeed } = this.#options;
-    const entry = boot(this.ram, files, harts, devices.length, processor, rngSeed ?? new Uint8Array(32));
+    const { harts, devices, rngSeed } = this.#options;
+    const entry = boot(this.ram, files, harts, devices.length, rngSeed ?? new Uint8Array(32));
     this.#makeHarts(entry.privilege === 1 ? 'sbi' : 'none');
     this.#runners.forEach(({ hart }, id) => {
       hart.reset(BigInt(entry.pc), entry.privilege, BigInt(id), BigInt(entry.dtb));
@@ -139,7 +140,6 @@ export class Machine {
     await this.devices.reset();
     this.board.reset();
     this.ram.bytes.set(saved.ram);
-    this.ram.onWritten(0, this.ram.size);
     this.#makeHarts(state.firmware);
     this.#runners.forEach(({ hart }, id) => {
       hart.restore(state.harts[id]!);
@@ -157,10 +157,16 @@ export class Machine {
   #makeHarts(firmware: 'sbi' | 'none'): void {
     this.#firmware = firmware;
     const sbi = new Sbi(this.board, this.ram);
-    const { harts, processor } = this.#options;
-    this.#runners = Array.from(
-      { length: harts },
-      (_, id) => new HartRunner(processor.hart(id, this.board, firmware), this.board, sbi),
-    );
+    this.#runners = Array.from({ length: this.#options.harts }, (_, id) => {
+      const hart = new Hart({
+        id,
+        ram: this.#ramMemory,
+        state: this.#stateMemory,
+        bus: this.board,
+        firmware,
+        module: this.#module,
+      });
+      return new HartRunner(hart, this.board, sbi);
+    });
   }
 }

@@ -1,0 +1,135 @@
+// The command line of `bin/emulator`. Pure: text in, options out.
+
+import { CumuletError } from '#base';
+
+export interface EmulatorArguments {
+  readonly help: boolean;
+  readonly guest?: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly bios?: string;
+  readonly memoryMiB: number;
+  readonly harts: number;
+  readonly disks: readonly { path: string; format: 'raw' | 'qcow2'; readOnly: boolean }[];
+  readonly nets: readonly { socket: string; mac?: string; framing: 'ethernet' | 'vnet-hdr' }[];
+  readonly control?: string;
+  readonly restore?: string;
+  readonly noReboot: boolean;
+}
+
+export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt"), its console on stdin and stdout.
+
+  emulator --kernel Image [--initrd rootfs.cpio.gz] [--append "console=ttyS0"] [options]
+  emulator --bios firmware.elf [--kernel Image] [options]
+  emulator --guest config.json       supervised: sockets and files as the config says
+
+  --kernel FILE      a Linux Image (also gzipped) or a vmlinux ELF, started in S-mode
+  --initrd FILE      its initial RAM disk
+  --append TEXT      its command line
+  --bios FILE        M-mode software (ELF, or flat at 0x80000000) instead of the built-in SBI
+  --memory MIB       512 unless told (16 to 3584)
+  --harts N          1 unless told (1 to 8)
+  --disk FILE        a disk, raw or .qcow2 by its name; FILE,ro for a read-only one; may be repeated
+  --net SOCKET       a NIC whose frames a switch fetches from this Unix socket (as QEMU's -netdev stream);
+                     SOCKET,mac=02:00:00:00:00:01,framing=vnet-hdr; may be repeated
+  --control SOCKET   listen for control requests here (pause, save, stats ...)
+  --restore FOLDER   go on from a saved machine
+  --no-reboot        end when the guest reboots
+  --help             this text
+
+Ctrl-A x ends the guest at once, Ctrl-A Ctrl-A types a Ctrl-A.
+Exit codes: 0 the guest powered off, 1 it could not be started, 2 wrong usage, 3 it crashed.
+`;
+
+const wrong = (why: string): never => {
+  throw new CumuletError('invalid', `${why} (emulator --help lists the options)`);
+};
+
+export function parseArguments(argv: readonly string[]): EmulatorArguments {
+  const values = new Map<string, string>();
+  const disks: { path: string; format: 'raw' | 'qcow2'; readOnly: boolean }[] = [];
+  const nets: { socket: string; mac?: string; framing: 'ethernet' | 'vnet-hdr' }[] = [];
+  let help = false;
+  let noReboot = false;
+  for (let i = 0; i < argv.length; i++) {
+    const [name, inline] = split(argv[i]!);
+    if (name === '--help' || name === '-h') {
+      help = true;
+      continue;
+    }
+    if (name === '--no-reboot') {
+      noReboot = true;
+      continue;
+    }
+    if (!VALUED.has(name)) wrong(`there is no option ${argv[i]}`);
+    const value = inline ?? argv[++i] ?? wrong(`${name} needs a value`);
+    if (name === '--disk') disks.push(disk(value));
+    else if (name === '--net') nets.push(net(value));
+    else if (values.has(name)) wrong(`${name} is given twice`);
+    else values.set(name, value);
+  }
+  const guest = values.get('--guest');
+  if (!help && guest === undefined && !values.has('--kernel') && !values.has('--bios') && !values.has('--restore'))
+    wrong('--kernel or --bios is missing');
+  return {
+    help,
+    guest,
+    kernel: values.get('--kernel'),
+    initrd: values.get('--initrd'),
+    append: values.get('--append'),
+    bios: values.get('--bios'),
+    memoryMiB: whole('--memory', values.get('--memory') ?? '512'),
+    harts: whole('--harts', values.get('--harts') ?? '1'),
+    disks,
+    nets,
+    control: values.get('--control'),
+    restore: values.get('--restore'),
+    noReboot,
+  };
+}
+
+const VALUED = new Set([
+  '--guest',
+  '--kernel',
+  '--initrd',
+  '--append',
+  '--bios',
+  '--memory',
+  '--harts',
+  '--disk',
+  '--net',
+  '--control',
+  '--restore',
+]);
+
+function split(argument: string): [string, string | undefined] {
+  const at = argument.indexOf('=');
+  return argument.startsWith('--') && at > 0 ? [argument.slice(0, at), argument.slice(at + 1)] : [argument, undefined];
+}
+
+function whole(name: string, text: string): number {
+  const digits = /^(\d+)(M|MiB)?$/.exec(text)?.[1];
+  return digits === undefined ? wrong(`${name} takes a whole number, not "${text}"`) : Number(digits);
+}
+
+function disk(text: string): { path: string; format: 'raw' | 'qcow2'; readOnly: boolean } {
+  const readOnly = text.endsWith(',ro');
+  const path = readOnly ? text.slice(0, -3) : text;
+  if (path === '') wrong('--disk needs a file');
+  return { path, readOnly, format: path.endsWith('.qcow2') ? 'qcow2' : 'raw' };
+}
+
+function net(text: string): { socket: string; mac?: string; framing: 'ethernet' | 'vnet-hdr' } {
+  const [socket, ...options] = text.split(',');
+  if (socket === undefined || socket === '') wrong('--net needs the path of a socket');
+  let mac: string | undefined;
+  let framing: 'ethernet' | 'vnet-hdr' = 'ethernet';
+  for (const option of options) {
+    const value = option.slice(option.indexOf('=') + 1);
+    if (option.startsWith('mac=')) mac = value;
+    else if (option === 'framing=ethernet' || option === 'framing=vnet-hdr') framing = value as 'ethernet' | 'vnet-hdr';
+    else wrong(`--net has no option ${option}`);
+  }
+  return { socket: socket!, mac, framing };
+}

@@ -1,0 +1,47 @@
+// What the methods of the control socket do to a guest.
+
+import { messageOf } from '#base';
+import type { ControlSubject } from './control-server.ts';
+import type { Guest } from './guest.ts';
+
+export function controlSubject(id: string, guest: Guest): ControlSubject {
+  return {
+    id,
+    state: () => ({ state: guest.state, reason: guest.reason }),
+    methods: {
+      status: async () => ({ state: guest.state, reason: guest.reason }),
+      pause: async () => {
+        await guest.pause();
+        return {};
+      },
+      resume: async () => {
+        await guest.resume();
+        return {};
+      },
+      reset: async () => {
+        await guest.reset();
+        return {};
+      },
+      powerButton: async () => {
+        guest.powerButton();
+        return {};
+      },
+      powerOff: async () => {
+        await guest.powerOff();
+        return {};
+      },
+      save: async ({ folder, exit }) => {
+        const bytes = await guest.save(folder);
+        // The answer goes out first.
+        if (exit === true)
+          setImmediate(() => void guest.powerOff('saved').catch((error: unknown) => console.error(messageOf(error))));
+        return { bytes };
+      },
+      resizeConsole: async ({ columns, rows }) => {
+        guest.resizeConsole(columns, rows);
+        return {};
+      },
+      stats: () => guest.stats(),
+    },
+  };
+}

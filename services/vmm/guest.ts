@@ -1,0 +1,413 @@
+// One guest: the emulator on threads, with disks, frames and a console. This thread is its I/O thread; each hart has a
+// worker. States are in state.ts. Operations that change the machine follow each other, never overlap.
+
+import { randomFillSync } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { CumuletError, messageOf } from '#base';
+import { openDisk } from '#disk';
+import {
+  type BlockBackend,
+  Board,
+  boot,
+  checkState,
+  compileInterpreter,
+  DeviceSet,
+  type DeviceSpec,
+  type Entry,
+  GuestMemory,
+  gunzip,
+  hartWords,
+  MAX_HARTS,
+  MAX_RAM_BYTES,
+  newRamMemory,
+  newStateMemory,
+  type PowerRequest,
+  restoreBoard,
+  SharedHartLines,
+  saveMachine,
+  slotOf,
+  VirtioBlock,
+  VirtioConsole,
+  VirtioNet,
+  VirtioPowerButton,
+} from '#emulator';
+import type { ConsoleHub } from './console-hub.ts';
+import type { GuestConfig, GuestState, GuestStats } from './contract.ts';
+import { FrameSocket } from './frame-socket.ts';
+import type { Firmware } from './hart-messages.ts';
+import { HartThreads } from './hart-threads.ts';
+import { hostTime } from './host-time.ts';
+import { readSnapshot, writeSnapshot } from './snapshot-folder.ts';
+import { type GuestEvent, isFinal, transition } from './state.ts';
+
+const MIB = 1024 * 1024;
+
+export type StateListener = (state: GuestState, reason: string | undefined) => void;
+
+export interface GuestOptions {
+  /** A reset that the guest asks for ends it instead. */
+  readonly noReboot?: boolean;
+  /** Disks may name any backing file: they were given by the person whose files they are. */
+  readonly anyBacking?: boolean;
+}
+
+export class Guest {
+  readonly #config: GuestConfig;
+  readonly #options: GuestOptions;
+  readonly #disks: { backend: BlockBackend; serial: string }[];
+  readonly #sockets: FrameSocket[];
+  readonly #ram: GuestMemory;
+  readonly #board: Board;
+  readonly #devices: DeviceSet;
+  readonly #threads: HartThreads;
+  readonly #listeners = new Set<StateListener>();
+  readonly #startedAt = performance.now();
+  #state: GuestState = 'starting';
+  #reason: string | undefined;
+  #firmware: Firmware = 'sbi';
+  #alarm: NodeJS.Timeout | undefined;
+  /** The last operation: the next one waits for it. */
+  #tail: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  /** Opens disks and sockets and starts the threads; the machine stands until start(). */
+  static async create(config: GuestConfig, hub: ConsoleHub, options: GuestOptions = {}): Promise<Guest> {
+    check(config);
+    const disks: { backend: BlockBackend; serial: string }[] = [];
+    const sockets: FrameSocket[] = [];
+    try {
+      for (const disk of config.disks) {
+        const allowed = (disk.backing === undefined ? [] : [disk.backing].flat()).map((path) => real(path));
+        const backingAllowed = (wanted: string): boolean => options.anyBacking === true || allowed.includes(wanted);
+        const { format, readOnly, path, serial } = disk;
+        disks.push({ serial, backend: await openDisk(path, { format, readOnly, backingAllowed }) });
+      }
+      for (const nic of config.nics) {
+        const socket = new FrameSocket(nic.framing);
+        sockets.push(socket);
+        await socket.listen(nic.socket);
+      }
+      return new Guest(config, hub, disks, sockets, options);
+    } catch (error) {
+      for (const { backend } of disks) await backend.close();
+      for (const socket of sockets) await socket.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    config: GuestConfig,
+    hub: ConsoleHub,
+    disks: { backend: BlockBackend; serial: string }[],
+    sockets: FrameSocket[],
+    options: GuestOptions,
+  ) {
+    this.#config = config;
+    this.#options = options;
+    this.#disks = disks;
+    this.#sockets = sockets;
+    const ramMemory = newRamMemory(config.memoryMiB * MIB);
+    const stateMemory = newStateMemory(config.harts);
+    const state = stateMemory.buffer as unknown as SharedArrayBuffer;
+    const lines = Array.from({ length: config.harts }, (_, hart) => new SharedHartLines(state, hartWords(hart)));
+    const specs = this.#specs(hub);
+    const slots = specs.map(slotOf);
+    const module = compileInterpreter();
+    this.#threads = new HartThreads(
+      lines.map((_, id) => ({ id, harts: config.harts, ram: ramMemory, state: stateMemory, slots, module })),
+      lines,
+      (why) => this.#end('failure', why),
+    );
+    this.#ram = new GuestMemory(ramMemory.buffer as unknown as SharedArrayBuffer);
+    this.#board = new Board({ arena: state, lines, slots, hostTime, wallTime: Date.now });
+    this.#board.clock.set(0);
+    this.#devices = new DeviceSet(this.#board, this.#ram, specs, hub.device(), {
+      power: (request) => this.#onPower(request),
+      alarm: (milliseconds) => this.#setAlarm(milliseconds),
+    });
+    void this.#serve();
+  }
+
+  get state(): GuestState {
+    return this.#state;
+  }
+
+  get reason(): string | undefined {
+    return this.#reason;
+  }
+
+  onState(listener: StateListener): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Boots, or restores the snapshot that the config names. */
+  start(): Promise<void> {
+    return this.#next(async () => {
+      if (this.#config.restoreFrom === undefined) {
+        await this.#powerOn();
+      } else {
+        await this.#restore(this.#config.restoreFrom);
+      }
+      if (this.#config.startPaused === true) {
+        await this.#devices.quiesce();
+        this.#to('hold');
+      } else {
+        this.#to('run');
+        await this.#go();
+      }
+    });
+  }
+
+  pause(): Promise<void> {
+    return this.#next(async () => {
+      transition(this.#state, 'pause');
+      await this.#hold();
+      this.#to('pause');
+    });
+  }
+
+  resume(): Promise<void> {
+    return this.#next(async () => {
+      this.#to('resume');
+      await this.#go();
+    });
+  }
+
+  reset(): Promise<void> {
+    return this.#next(() => this.#reset('reset by request'));
+  }
+
+  /** Throws 'conflict' when no driver in the guest listens for the button. */
+  powerButton(): void {
+    if (this.#state !== 'running') transition(this.#state, 'pause');
+    const button = this.#devices.devices.find((device) => device instanceof VirtioPowerButton);
+    if (button?.press() !== true)
+      throw new CumuletError('conflict', 'the guest has no driver for its power button (yet)');
+  }
+
+  /** Flushes the disks and ends. */
+  powerOff(reason = 'powered off by request'): Promise<void> {
+    return this.#next(async () => {
+      transition(this.#state, 'power-off');
+      await this.#hold();
+      for (const { backend } of this.#disks) if (!backend.readOnly) await backend.flush();
+      this.#end('power-off', reason);
+    });
+  }
+
+  /** Leaves the guest paused. Returns the bytes of RAM written. */
+  save(folder: string): Promise<number> {
+    return this.#next(async () => {
+      if (this.#state === 'running') {
+        await this.#hold();
+        this.#to('pause');
+      } else if (this.#state !== 'paused') {
+        transition(this.#state, 'pause');
+      }
+      for (const { backend } of this.#disks) if (!backend.readOnly) await backend.flush();
+      const harts = await this.#threads.save();
+      const state = saveMachine(this.#board, this.#devices.devices, harts, this.#ram.size, this.#firmware);
+      return writeSnapshot(folder, state, this.#ram.bytes);
+    });
+  }
+
+  resizeConsole(columns: number, rows: number): void {
+    for (const device of this.#devices.devices) if (device instanceof VirtioConsole) device.resize(columns, rows);
+  }
+
+  async stats(): Promise<GuestStats> {
+    const usage = process.cpuUsage();
+    const devices = this.#devices.devices;
+    const nics = devices.filter((device) => device instanceof VirtioNet);
+    return {
+      state: this.#state,
+      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      cpuSeconds: (usage.user + usage.system) / 1e6,
+      residentBytes: process.memoryUsage.rss(),
+      memoryMiB: this.#config.memoryMiB,
+      harts: isFinal(this.#state) ? [] : await this.#threads.counters(),
+      disks: devices
+        .filter((device) => device instanceof VirtioBlock)
+        .map(({ serial, counters: { reads, writes, readBytes, writeBytes } }) => ({
+          serial,
+          reads,
+          writes,
+          readBytes,
+          writeBytes,
+        })),
+      nics: this.#config.nics.map(({ id }, index) => ({ id, ...nics[index]!.counters })),
+    };
+  }
+
+  /** Ends the threads and lets go of disks and sockets. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#alarm);
+    await this.#threads.end();
+    await this.#devices.quiesce();
+    for (const { backend } of this.#disks) await backend.close();
+    for (const socket of this.#sockets) await socket.close();
+  }
+
+  #specs(hub: ConsoleHub): DeviceSpec[] {
+    const nics = this.#config.nics.map((nic, index): DeviceSpec => {
+      const offloads = nic.offloads === true && nic.framing === 'vnet-hdr';
+      return {
+        type: 'net',
+        backend: this.#sockets[index]!,
+        options: { mac: macBytes(nic.mac), mtu: nic.mtu, offloads },
+      };
+    });
+    return [
+      ...this.#disks.map(({ backend, serial }): DeviceSpec => ({ type: 'block', backend, serial })),
+      ...nics,
+      { type: 'rng', backend: { fill: (into) => randomFillSync(into) } },
+      { type: 'console', backend: hub.device() },
+      { type: 'power-button' },
+    ];
+  }
+
+  async #powerOn(): Promise<void> {
+    const { kernel, initrd, bios, append, harts } = this.#config;
+    const entry: Entry = boot(
+      this.#ram,
+      {
+        kernel: kernel === undefined ? undefined : await gunzip(await readInput('kernel', kernel), this.#ram.size),
+        initrd: initrd === undefined ? undefined : await readInput('initrd', initrd),
+        bios: bios === undefined ? undefined : await readInput('bios', bios),
+        append,
+      },
+      harts,
+      this.#devices.devices.length,
+      randomFillSync(new Uint8Array(32)),
+    );
+    this.#board.reset();
+    this.#firmware = entry.privilege === 1 ? 'sbi' : 'none';
+    if (this.#firmware === 'none') this.#board.hartStates.startAll();
+    await this.#threads.reset(this.#firmware, entry.pc, entry.privilege, entry.dtb);
+    this.#board.clock.set(0);
+  }
+
+  async #restore(folder: string): Promise<void> {
+    const saved = await readSnapshot(folder, this.#ram.bytes);
+    const state = checkState(saved, this.#devices.devices, this.#config.harts, this.#ram.size);
+    this.#board.reset();
+    this.#firmware = state.firmware;
+    await this.#threads.restore(state.firmware, state.harts);
+    restoreBoard(this.#board, this.#devices.devices, state);
+  }
+
+  async #hold(): Promise<void> {
+    await this.#threads.hold();
+    this.#board.clock.freeze();
+    // A doorbell that was rung last is heard before devices stand still: a paused machine has no work pending.
+    this.#devices.service();
+    await this.#devices.quiesce();
+  }
+
+  async #go(): Promise<void> {
+    this.#board.clock.thaw();
+    this.#devices.resume();
+    await this.#threads.run();
+  }
+
+  async #reset(reason: string): Promise<void> {
+    transition(this.#state, 'reset');
+    await this.#hold();
+    await this.#devices.reset();
+    await this.#powerOn();
+    this.#to('reset', reason);
+    await this.#go();
+  }
+
+  #onPower(request: PowerRequest): void {
+    const act = async (): Promise<void> => {
+      if (isFinal(this.#state)) return;
+      if (request.kind === 'reset' && this.#options.noReboot !== true) {
+        await this.#reset('the guest rebooted');
+        return;
+      }
+      await this.#hold();
+      for (const { backend } of this.#disks) if (!backend.readOnly) await backend.flush();
+      if (request.kind === 'failure') this.#end('failure', `the guest reported a failure (code ${request.code})`);
+      else this.#end('power-off', request.kind === 'reset' ? 'the guest rebooted' : 'the guest powered off');
+    };
+    void this.#next(act);
+  }
+
+  /** The I/O thread's loop: asleep until a hart rings. */
+  async #serve(): Promise<void> {
+    const { signals } = this.#board;
+    try {
+      while (!this.#closed) {
+        const seen = signals.bell();
+        this.#devices.service();
+        // When the bell has been rung meanwhile, sockets and files still get their turn first.
+        if (signals.bell() !== seen) await new Promise((resolve) => setImmediate(resolve));
+        else await signals.waitBell(seen);
+      }
+    } catch (error) {
+      this.#end('failure', `a device failed: ${messageOf(error)}`);
+    }
+  }
+
+  #setAlarm(milliseconds: number | undefined): void {
+    clearTimeout(this.#alarm);
+    if (milliseconds === undefined) return;
+    // setTimeout counts in 31 bits; a far alarm is looked at again then.
+    this.#alarm = setTimeout(() => this.#devices.pollAlarm(), Math.min(milliseconds, 0x7fff_ffff)).unref();
+  }
+
+  #next<T>(operation: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(operation);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  #to(event: GuestEvent, reason?: string): void {
+    this.#state = transition(this.#state, event);
+    this.#reason = reason;
+    for (const listener of this.#listeners) listener(this.#state, reason);
+  }
+
+  #end(event: 'power-off' | 'failure', reason: string): void {
+    if (isFinal(this.#state)) return;
+    this.#to(event, reason);
+  }
+}
+
+function check(config: GuestConfig): void {
+  const { memoryMiB, harts } = config;
+  const refuse = (why: string): never => {
+    throw new CumuletError('invalid', why);
+  };
+  if (!Number.isInteger(harts) || harts < 1 || harts > MAX_HARTS)
+    refuse(`a guest has 1 to ${MAX_HARTS} harts, not ${harts}`);
+  if (!Number.isInteger(memoryMiB) || memoryMiB < 16)
+    refuse(`a guest needs 16 MiB of memory at least, not ${memoryMiB}`);
+  if (memoryMiB * MIB > MAX_RAM_BYTES)
+    refuse(`a guest has ${MAX_RAM_BYTES / MIB} MiB of memory at most, not ${memoryMiB}`);
+}
+
+export function macBytes(text: string): Uint8Array {
+  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)) throw new CumuletError('invalid', `${text} is no MAC address`);
+  return Uint8Array.from(text.split(':'), (octet) => Number.parseInt(octet, 16));
+}
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+async function readInput(what: string, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new CumuletError('invalid', `the ${what} ${path} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}

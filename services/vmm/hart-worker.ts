@@ -1,0 +1,116 @@
+// One hart's thread. It runs guest code and answers registers; it does no I/O of the host, and returns to its event loop
+// only when the thread ends.
+
+import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { Board, GuestMemory, Hart, HartRunner, hartWords, REQUEST, Sbi, SharedHartLines } from '#emulator';
+import type { Firmware, HartAnswer, HartRequest, HartWorkerStart } from './hart-messages.ts';
+import { hostTime } from './host-time.ts';
+
+/** Instructions of one slice: about 0.2 ms. */
+const SLICE = 50_000;
+
+const { start, port } = workerData as { start: HartWorkerStart; port: MessagePort };
+const state = start.state.buffer as unknown as SharedArrayBuffer;
+const ram = new GuestMemory(start.ram.buffer as unknown as SharedArrayBuffer);
+const board = new Board({
+  arena: state,
+  lines: Array.from({ length: start.harts }, (_, hart) => new SharedHartLines(state, hartWords(hart))),
+  slots: start.slots,
+  hostTime,
+  wallTime: Date.now,
+});
+const lines = board.lines[start.id]!;
+const sbi = new Sbi(board, ram);
+
+let firmware: Firmware | undefined;
+let runner: HartRunner | undefined;
+let running = false;
+
+/** A hart for this kind of firmware: made at the first reset or restore. */
+function runnerFor(wanted: Firmware): HartRunner {
+  if (runner === undefined || firmware !== wanted) {
+    runner = new HartRunner(
+      new Hart({
+        id: start.id,
+        ram: start.ram,
+        state: start.state,
+        bus: board,
+        firmware: wanted,
+        module: start.module,
+      }),
+      board,
+      sbi,
+    );
+    firmware = wanted;
+  }
+  runner.begin();
+  return runner;
+}
+
+function obey(request: HartRequest): HartAnswer {
+  switch (request.op) {
+    case 'run':
+      running = true;
+      return {};
+    case 'hold':
+      running = false;
+      return {};
+    case 'reset':
+      runnerFor(request.firmware).hart.reset(
+        BigInt(request.pc),
+        request.privilege,
+        BigInt(start.id),
+        BigInt(request.a1),
+      );
+      return {};
+    case 'restore':
+      runnerFor(request.firmware).hart.restore(request.state);
+      return {};
+    case 'save':
+      return { result: runner!.hart.save() };
+    case 'counters':
+      return { result: runner?.hart.counters() ?? {} };
+  }
+}
+
+function readMail(): void {
+  for (;;) {
+    // Lowered before looking: a message that comes later raises it again.
+    lines.clearRequest(REQUEST.PAUSE);
+    const seen = lines.wakes();
+    const mail = receiveMessageOnPort(port);
+    if (mail === undefined) {
+      if (running) return;
+      lines.sleep(seen, 10_000);
+      continue;
+    }
+    let answer: HartAnswer;
+    try {
+      answer = obey(mail.message as HartRequest);
+    } catch (error) {
+      answer = { error: error instanceof Error ? error.message : String(error) };
+    }
+    port.postMessage(answer);
+  }
+}
+
+for (;;) {
+  if (!running || runner === undefined) {
+    readMail();
+    continue;
+  }
+  switch (runner.step(SLICE)) {
+    case 'ran':
+      break;
+    case 'idle':
+      runner.park();
+      break;
+    case 'stopped':
+    case 'halted':
+      runner.sleep();
+      break;
+    case 'paused':
+      readMail();
+      break;
+  }
+}
