@@ -7,5 +7,6 @@ export * from './kind.ts';
 export * from './network/mod.ts';
 export * from './placement.ts';
 export * from './server.ts';
+export * from './server-metadata.ts';
 export * from './server-state.ts';
 export * from './server-task.ts';
