@@ -97,10 +97,6 @@ export class Runtime {
     return ref;
   }
 
-  has(name: string): boolean {
-    return this.#functions.has(name);
-  }
-
   fn(name: string): FunctionRef {
     const ref = this.#functions.get(name);
     if (!ref) throw new Error(`no runtime function ${name}`);

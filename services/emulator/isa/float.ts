@@ -84,7 +84,7 @@ const toInteger = (f: Format): Instruction[] =>
     define(`fcvt.${type}.${f.suffix}`, `11000${f.bits} 000${bits2(code)} rs1 rm rd 1010011`, 'rd,fs1', (e) => {
       e.requireFp();
       const rm = e.roundingMode();
-      e.setX(e.fp('toInteger', 'i64', read(e, f, 'rs1'), i32.const(code), rm, fmt(f)));
+      e.setX(e.fp('toInteger', 'i64', read(e, f, 'rs1'), i64.const(code), rm, fmt(f)));
       e.fpDirty();
     }),
   );
@@ -94,7 +94,7 @@ const fromInteger = (f: Format): Instruction[] =>
     define(`fcvt.${f.suffix}.${type}`, `11010${f.bits} 000${bits2(code)} rs1 rm rd 1010011`, 'fd,rs1', (e) => {
       e.requireFp();
       const rm = e.roundingMode();
-      write(e, f, e.fp('fromInteger', 'i64', e.x('rs1'), i32.const(code), rm, fmt(f)));
+      write(e, f, e.fp('fromInteger', 'i64', e.x('rs1'), i64.const(code), rm, fmt(f)));
     }),
   );
 
