@@ -5,30 +5,47 @@
 //   hvc0   ─┴─► output ──────────┼─► log file
 //                                └─► the last 16 KiB
 //
-// Input goes to the device that printed last: a guest has one login, on the serial line or on hvc0.
+// Input goes to the device that printed last: a guest has one login, on the serial line or on hvc0. Before any has, it
+// goes to the serial line.
 
 import type { ConsoleBackend } from '#emulator';
 
 const RECENT_BYTES = 16 * 1024;
 
+export type ConsoleDevice = 'serial' | 'hvc0';
+
+export interface ConsoleStateV1 {
+  readonly kind: 'console';
+  readonly version: 1;
+  readonly input: ConsoleDevice;
+  /** Base64. */
+  readonly recent: string;
+}
+
 export class ConsoleHub {
   readonly #sinks = new Set<(bytes: Uint8Array) => void>();
+  readonly #receivers = new Map<ConsoleDevice, (bytes: Uint8Array) => void>();
   #recent: Uint8Array = new Uint8Array(0);
-  #input: ((bytes: Uint8Array) => void) | undefined;
+  #input: ConsoleDevice = 'serial';
 
-  /** A console device of the guest. */
-  device(): ConsoleBackend {
-    let receive: ((bytes: Uint8Array) => void) | undefined;
+  /** The host's side of a console device of the guest. */
+  device(name: ConsoleDevice): ConsoleBackend {
     return {
       write: (bytes) => {
-        this.#input = receive;
+        this.#input = name;
         this.#output(bytes);
       },
-      onInput: (callback) => {
-        receive = callback;
-        this.#input ??= callback;
-      },
+      onInput: (callback) => this.#receivers.set(name, callback),
     };
+  }
+
+  save(): ConsoleStateV1 {
+    return { kind: 'console', version: 1, input: this.#input, recent: Buffer.from(this.#recent).toString('base64') };
+  }
+
+  restore(state: ConsoleStateV1): void {
+    this.#input = state.input;
+    this.#recent = Buffer.from(state.recent, 'base64');
   }
 
   /** From now on `sink` gets all output; returns how to end that. */
@@ -42,7 +59,7 @@ export class ConsoleHub {
   }
 
   type(bytes: Uint8Array): void {
-    this.#input?.(bytes);
+    this.#receivers.get(this.#input)?.(bytes);
   }
 
   #output(bytes: Uint8Array): void {

@@ -69,8 +69,9 @@ export class ControlServer {
   async #answer(socket: Socket, line: string): Promise<void> {
     let id: unknown = null;
     try {
-      const request = parse(line);
-      id = request.id;
+      const message = object(line);
+      id = message.id ?? null;
+      const request = parse(message);
       const handler = this.#subject.methods[request.method] as (params: unknown) => Promise<unknown>;
       send(socket, { id, result: await handler(request.params) });
     } catch (error) {
@@ -81,7 +82,6 @@ export class ControlServer {
 }
 
 interface ControlRequest {
-  readonly id: unknown;
   readonly method: keyof ControlMethods;
   readonly params: unknown;
 }
@@ -103,23 +103,27 @@ const PARAMETERS: Record<keyof ControlMethods, (params: Record<string, unknown>)
 const isSize = (value: unknown): boolean =>
   Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536;
 
-function parse(line: string): ControlRequest {
+function object(line: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
-    throw new CumuletError('invalid', 'a request is one JSON object a line');
+    value = undefined;
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new CumuletError('invalid', 'a request is one JSON object a line');
-  const { id, method, params = {} } = value as { id?: unknown; method?: unknown; params?: unknown };
-  if (typeof method !== 'string' || !Object.hasOwn(PARAMETERS, method))
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new CumuletError('invalid', 'a request is one JSON object a line');
+}
+
+function parse(message: Record<string, unknown>): ControlRequest {
+  const { method, params = {} } = message;
+  if (typeof method !== 'string' || !Object.hasOwn(PARAMETERS, method)) {
     throw new CumuletError('invalid', `there is no method ${String(method)}`);
+  }
   const name = method as keyof ControlMethods;
   if (typeof params !== 'object' || params === null || !PARAMETERS[name](params as Record<string, unknown>)) {
     throw new CumuletError('invalid', `the parameters of ${name} are not as they should be`);
   }
-  return { id, method: name, params };
+  return { method: name, params };
 }
 
 function send(socket: Socket, message: unknown): void {

@@ -55,6 +55,7 @@ export interface GuestOptions {
 export class Guest {
   readonly #config: GuestConfig;
   readonly #options: GuestOptions;
+  readonly #hub: ConsoleHub;
   readonly #disks: { backend: BlockBackend; serial: string }[];
   readonly #sockets: FrameSocket[];
   readonly #ram: GuestMemory;
@@ -105,6 +106,7 @@ export class Guest {
   ) {
     this.#config = config;
     this.#options = options;
+    this.#hub = hub;
     this.#disks = disks;
     this.#sockets = sockets;
     const ramMemory = newRamMemory(config.memoryMiB * MIB);
@@ -122,7 +124,7 @@ export class Guest {
     this.#ram = new GuestMemory(ramMemory.buffer as unknown as SharedArrayBuffer);
     this.#board = new Board({ arena: state, lines, slots, hostTime, wallTime: Date.now });
     this.#board.clock.set(0);
-    this.#devices = new DeviceSet(this.#board, this.#ram, specs, hub.device(), {
+    this.#devices = new DeviceSet(this.#board, this.#ram, specs, hub.device('serial'), {
       power: (request) => this.#onPower(request),
       alarm: (milliseconds) => this.#setAlarm(milliseconds),
     });
@@ -208,7 +210,7 @@ export class Guest {
       for (const { backend } of this.#disks) if (!backend.readOnly) await backend.flush();
       const harts = await this.#threads.save();
       const state = saveMachine(this.#board, this.#devices.devices, harts, this.#ram.size, this.#firmware);
-      return writeSnapshot(folder, state, this.#ram.bytes);
+      return writeSnapshot(folder, { machine: state, console: this.#hub.save() }, this.#ram.bytes);
     });
   }
 
@@ -264,7 +266,7 @@ export class Guest {
       ...this.#disks.map(({ backend, serial }): DeviceSpec => ({ type: 'block', backend, serial })),
       ...nics,
       { type: 'rng', backend: { fill: (into) => randomFillSync(into) } },
-      { type: 'console', backend: hub.device() },
+      { type: 'console', backend: hub.device('hvc0') },
       { type: 'power-button' },
     ];
   }
@@ -292,11 +294,12 @@ export class Guest {
 
   async #restore(folder: string): Promise<void> {
     const saved = await readSnapshot(folder, this.#ram.bytes);
-    const state = checkState(saved, this.#devices.devices, this.#config.harts, this.#ram.size);
+    const state = checkState(saved.machine, this.#devices.devices, this.#config.harts, this.#ram.size);
     this.#board.reset();
     this.#firmware = state.firmware;
     await this.#threads.restore(state.firmware, state.harts);
     restoreBoard(this.#board, this.#devices.devices, state);
+    this.#hub.restore(saved.console);
   }
 
   async #hold(): Promise<void> {

@@ -9,6 +9,7 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CumuletError } from '#base';
 import { usedRuns } from '#emulator';
+import type { ConsoleStateV1 } from './console-hub.ts';
 
 const MANIFEST = 'machine.json';
 const RAM_PREFIX = 'ram-';
@@ -23,11 +24,17 @@ interface ManifestV1 {
     readonly bytes: number;
     readonly runs: readonly (readonly [number, number])[];
   };
+  readonly state: SavedState;
+}
+
+export interface SavedState {
+  /** MachineStateV1, checked by whoever restores it. */
   readonly machine: unknown;
+  readonly console: ConsoleStateV1;
 }
 
 /** Returns the bytes of RAM that were worth writing. */
-export async function writeSnapshot(folder: string, machine: unknown, ram: Uint8Array): Promise<number> {
+export async function writeSnapshot(folder: string, state: SavedState, ram: Uint8Array): Promise<number> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const name = `${RAM_PREFIX}${randomUUID()}`;
   const runs: [number, number][] = [];
@@ -55,7 +62,7 @@ export async function writeSnapshot(folder: string, machine: unknown, ram: Uint8
     kind: 'cumulet-snapshot',
     version: 1,
     ram: { file: name, bytes: ram.byteLength, runs },
-    machine,
+    state,
   };
   const next = await open(join(folder, `${MANIFEST}.next`), 'w', 0o600);
   await next.writeFile(JSON.stringify(manifest));
@@ -72,7 +79,7 @@ export async function writeSnapshot(folder: string, machine: unknown, ram: Uint8
 }
 
 /** Fills RAM, which must be zero, and returns the machine's state. */
-export async function readSnapshot(folder: string, ram: Uint8Array): Promise<unknown> {
+export async function readSnapshot(folder: string, ram: Uint8Array): Promise<SavedState> {
   const refuse = (why: string, cause?: unknown): never => {
     throw new CumuletError('invalid', `the snapshot in ${folder} cannot be restored: ${why}`, { cause });
   };
@@ -104,5 +111,5 @@ export async function readSnapshot(folder: string, ram: Uint8Array): Promise<unk
   } finally {
     await file.close();
   }
-  return manifest.machine;
+  return manifest.state;
 }

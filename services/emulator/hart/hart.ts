@@ -431,6 +431,8 @@ export class Hart implements HartPort {
     set(0x302, 0xb1ffn);
     set(0x303, 0x222n);
     set(0x306, COUNTERS);
+    // OpenSBI opens them to U-mode too, and the vDSO of a kernel without a PMU driver reads time.
+    set(0x106, COUNTERS);
     set(0x30a, STCE);
   }
 
