@@ -1,3 +1,4 @@
 // Public face of api.
 export * from './http/mod.ts';
+export * from './image/mod.ts';
 export * from './policy/mod.ts';
