@@ -256,6 +256,9 @@ describe('a request', () => {
       itemNotFound: { code: 404, message: 'Thing x could not be found.' },
     });
     const keystone = await fetch(`${url}/identity/v3/nothing`);
-    expect([keystone.status, ((await keystone.json()) as { error: { title: string } }).error.title]).toEqual([404, 'Not Found']);
+    expect([keystone.status, ((await keystone.json()) as { error: { title: string } }).error.title]).toEqual([
+      404,
+      'Not Found',
+    ]);
   });
 });

@@ -188,7 +188,6 @@ export function planSubnet({ network, siblings, request, id, now }: SubnetPlanIn
   const hasRoom = cidr.first !== cidr.last;
   let gateway: IpAddress | undefined;
   if (request.gatewayIp !== undefined && request.gatewayIp !== null) gateway = checkGateway(cidr, request.gatewayIp);
-
   else if (request.gatewayIp === undefined && hasRoom) gateway = { version: ipVersion, value: cidr.first + 1n };
   return {
     id,
