@@ -25,9 +25,6 @@ export interface HeartbeatInit {
   readonly vtepAddress: () => string;
 }
 
-/** A message has room for so many; with more, each heartbeat carries the next of them. `list` tells all. */
-const MAX_INSTANCES = 2000;
-
 export class Heartbeat implements Startable {
   readonly #bus: Bus;
   readonly #clock: Clock;
@@ -35,7 +32,6 @@ export class Heartbeat implements Startable {
   readonly #init: HeartbeatInit;
   readonly #startedAt: number;
   #timer: NodeJS.Timeout | undefined;
-  #turn = 0;
 
   constructor(components: { bus: Bus; clock: Clock; supervisor: Supervisor }, init: HeartbeatInit) {
     this.#bus = components.bus;
@@ -62,8 +58,6 @@ export class Heartbeat implements Startable {
   beat(): void {
     const init = this.#init;
     const all = this.#supervisor.list();
-    const from = all.length > MAX_INSTANCES ? (this.#turn * MAX_INSTANCES) % all.length : 0;
-    this.#turn += 1;
     const message: computeV1.Heartbeat = {
       host: init.host,
       grpcAddress: init.grpcAddress(),
@@ -72,7 +66,7 @@ export class Heartbeat implements Startable {
       traits: [...init.traits],
       startedAt: this.#startedAt,
       sentAt: this.#clock.now(),
-      instances: all.slice(from, from + MAX_INSTANCES).map(observedTo),
+      instances: all.map(observedTo),
       vtepAddress: init.vtepAddress(),
       hostIp: init.hostIp,
       runningVms: all.filter(({ power }) => power === 'running' || power === 'paused').length,

@@ -8,7 +8,8 @@
 //      │  └── off ── crashed ◄─────┘(dies)    suspended ◄┘
 //      └──────────── discard ────────────────────┘
 //
-// `unknown` is told while an agent that has just started brings a guest back; nothing may be asked of it then.
+// `unknown` is told while a guest is made, and while an agent that has just started brings one back; nothing may be asked
+// of it then.
 // An action that has happened already does nothing: requests are repeated when their answer was lost.
 
 export type PowerState = 'unknown' | 'running' | 'paused' | 'shutdown' | 'crashed' | 'suspended';

@@ -241,7 +241,7 @@ export class Supervisor {
     };
     const entry: Entry = {
       record,
-      observed: this.#observation(record, 'shutdown', ''),
+      observed: this.#observation(record, 'unknown', ''),
       busy: false,
       hurry: new AbortController(),
     };
@@ -274,7 +274,8 @@ export class Supervisor {
   async #boot(entry: Entry): Promise<void> {
     await this.#driver.boot(this.#instance(entry.record));
     await this.#plug(entry);
-    if (!entry.record.booted) await this.#remember(entry, { booted: true }, true);
+    // Written before anybody is told: an agent that dies now must know that a guest ran.
+    await this.#remember(entry, { booted: true, power: 'running', reason: '' }, !entry.record.booted);
   }
 
   async #step(entry: Entry, step: PowerStep, timeoutSeconds: number): Promise<void> {
@@ -457,6 +458,7 @@ export class Supervisor {
       entry.busy = false;
       if (entry.hurry.signal.aborted) entry.hurry = new AbortController();
       if (this.#entries.get(entry.record.spec.id) === entry) this.#settle(entry, failure);
+      this.#wake(entry.record.spec.id);
     }
     return entry.observed;
   }

@@ -3,20 +3,16 @@
 // appears under its name, but for an empty file, which is made again.
 
 import { rm, stat, writeFile } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { join } from 'node:path';
 import { CumuletError, messageOf } from '#base';
-import { buildConfigDrive, createOverlay, createQcow2, growDisk, openDisk } from '#disk';
+import { blobPath, buildConfigDrive, createOverlay, createQcow2, growDisk, openDisk } from '#disk';
 import type { Instance } from '../../driver.ts';
 import type { DiskSpec, InstanceSpec } from '../../spec.ts';
 
-/** The file of an image in the store, by content address. */
-export const blobPath = (imageRoot: string, sha256: string): string => join(imageRoot, 'blobs', sha256);
-
-/** Only images of the store may be backing files. */
-export const insideStore =
-  (imageRoot: string) =>
-  (path: string): boolean =>
-    path.startsWith(join(imageRoot, 'blobs') + sep);
+/** The one file that a disk may lie over: an image that names another file is refused, wherever that is. */
+export function backingOf(disk: DiskSpec, imageRoot: string): string | undefined {
+  return disk.baseImage === undefined ? undefined : blobPath(imageRoot, disk.baseImage);
+}
 
 export async function prepareDisks(
   instance: Instance,
@@ -39,7 +35,8 @@ async function prepareDisk(
   before: DiskSpec | undefined,
   imageRoot: string,
 ): Promise<void> {
-  const backingAllowed = insideStore(imageRoot);
+  const backing = backingOf(disk, imageRoot);
+  const backingAllowed = (wanted: string): boolean => wanted === backing;
   const present = await stat(path).then(
     (found) => found.size > 0,
     () => false,
@@ -53,13 +50,12 @@ async function prepareDisk(
     return;
   }
   await rm(path, { force: true });
-  if (disk.baseImage === undefined) return createQcow2(path, disk.sizeBytes);
+  if (backing === undefined) return createQcow2(path, disk.sizeBytes);
   try {
     await createOverlay(path, {
-      backing: blobPath(imageRoot, disk.baseImage),
+      backing,
       backingFormat: disk.baseFormat,
       sizeBytes: disk.sizeBytes === 0 ? undefined : disk.sizeBytes,
-      backingAllowed,
     });
   } catch (error) {
     const code = error instanceof CumuletError ? error.code : 'internal';

@@ -5,6 +5,7 @@ import { mkdir, readdir, realpath, rm } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CumuletError, type Log } from '#base';
+import { blobPath } from '#disk';
 import type { GuestConfig } from '#vmm';
 import type {
   BootOptions,
@@ -17,7 +18,7 @@ import type {
 } from '../../driver.ts';
 import type { InstanceSpec } from '../../spec.ts';
 import { attachToConsole, readTail, shorten } from './console.ts';
-import { blobPath, prepareConfigDrive, prepareDisks } from './disks.ts';
+import { backingOf, prepareConfigDrive, prepareDisks } from './disks.ts';
 import { Guest } from './guest.ts';
 import { type GuestProgram, launchGuest } from './launch.ts';
 import { type GuestLayout, layoutOf, runFolderFor } from './layout.ts';
@@ -37,6 +38,8 @@ export interface EmulatorInit {
   /** Until a guest executes its first instruction. */
   readonly bootMs?: number;
   readonly consoleLogLimit?: number;
+  /** The node's switch reads virtio-net headers: frames may come without checksums and larger than the MTU. */
+  readonly offloads?: boolean;
 }
 
 /** What a guest process takes besides the guest's memory. */
@@ -304,6 +307,7 @@ export class EmulatorDriver implements Driver {
       serial: disk.name.slice(0, 20),
       path: join(instance.folder, disk.name),
       format: 'qcow2' as const,
+      backing: backingOf(disk, this.#imageRoot),
     }));
     const configDrive = Object.keys(spec.configDrive).length > 0;
     return {
@@ -323,6 +327,7 @@ export class EmulatorDriver implements Driver {
         mtu: nic.mtu || undefined,
         socket: layout.nic(i),
         framing: 'vnet-hdr' as const,
+        offloads: this.#init.offloads ?? false,
       })),
       consoleLog: layout.consoleLog,
       consoleSocket: layout.console,
