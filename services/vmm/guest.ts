@@ -23,6 +23,7 @@ import {
   newRamMemory,
   newStateMemory,
   type PowerRequest,
+  REQUEST,
   restoreBoard,
   SharedHartLines,
   saveMachine,
@@ -50,6 +51,8 @@ export interface GuestOptions {
   readonly noReboot?: boolean;
   /** Disks may name any backing file: they were given by the person whose files they are. */
   readonly anyBacking?: boolean;
+  /** Workers for the harts that were started beforehand. */
+  readonly threads?: HartThreads;
 }
 
 export class Guest {
@@ -116,9 +119,10 @@ export class Guest {
     const specs = this.#specs(hub);
     const slots = specs.map(slotOf);
     const module = compileInterpreter();
-    this.#threads = new HartThreads(
+    this.#threads = options.threads ?? new HartThreads(config.harts);
+    this.#threads.begin(
       lines.map((_, id) => ({ id, harts: config.harts, ram: ramMemory, state: stateMemory, slots, module })),
-      lines,
+      (hart) => lines[hart]!.request(REQUEST.PAUSE),
       (why) => this.#end('failure', why),
     );
     this.#ram = new GuestMemory(ramMemory.buffer as unknown as SharedArrayBuffer);

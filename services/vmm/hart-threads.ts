@@ -1,7 +1,8 @@
-// The harts' workers, as the I/O thread sees them.
+// The harts' workers, as the I/O thread sees them. Workers start before anything else is known: a thread takes as long
+// to start as the rest of the program, so both do at the same time. This module loads no other for the same reason.
 
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import { type HartLines, type HartStateV1, REQUEST } from '#emulator';
+import type { HartStateV1 } from '#emulator';
 import type { Firmware, HartAnswer, HartRequest, HartWorkerStart } from './hart-messages.ts';
 
 interface HartThread {
@@ -13,30 +14,37 @@ interface HartThread {
 
 export class HartThreads {
   readonly #threads: HartThread[];
-  readonly #lines: readonly HartLines[];
+  #wake: (hart: number) => void = () => undefined;
+  #failed: (why: string) => void = () => undefined;
+  #failure: string | undefined;
   #ended = false;
 
-  /** Starts a worker for each hart; they are held. `failed` is called when one dies. */
-  constructor(starts: readonly HartWorkerStart[], lines: readonly HartLines[], failed: (why: string) => void) {
-    this.#lines = lines;
-    this.#threads = starts.map((start) => {
+  /** Starts `harts` workers. They wait for begin(). */
+  constructor(harts: number) {
+    this.#threads = Array.from({ length: harts }, (_, id) => {
       const { port1, port2 } = new MessageChannel();
-      const worker = new Worker(new URL('./hart-worker.ts', import.meta.url), {
-        workerData: { start, port: port2 },
-        transferList: [port2],
-      });
+      const url = new URL('./hart-worker.ts', import.meta.url);
+      const worker = new Worker(url, { workerData: port2, transferList: [port2] });
       const thread: HartThread = { worker, port: port1, waiting: [] };
       port1.on('message', (answer: HartAnswer) => thread.waiting.shift()?.resolve(answer));
-      const died = (why: string): void => {
-        for (const { reject } of thread.waiting.splice(0)) reject(new Error(why));
-        if (!this.#ended) failed(why);
-      };
-      worker.on('error', (error) =>
-        died(`hart ${start.id} failed: ${error instanceof Error ? error.message : String(error)}`),
-      );
-      worker.on('exit', (code) => died(`the thread of hart ${start.id} ended with code ${code}`));
+      worker.on('error', (error) => {
+        this.#died(thread, `hart ${id} failed: ${error instanceof Error ? error.message : String(error)}`);
+      });
+      worker.on('exit', (code) => this.#died(thread, `the thread of hart ${id} ended with code ${code}`));
       return thread;
     });
+  }
+
+  get count(): number {
+    return this.#threads.length;
+  }
+
+  /** Gives the workers their memory; they are held. `wake` makes a hart read its mail; `failed` hears of a worker's death. */
+  begin(starts: readonly HartWorkerStart[], wake: (hart: number) => void, failed: (why: string) => void): void {
+    for (const [id, start] of starts.entries()) this.#threads[id]!.port.postMessage(start);
+    this.#wake = wake;
+    this.#failed = failed;
+    if (this.#failure !== undefined) failed(this.#failure);
   }
 
   run(): Promise<unknown> {
@@ -74,13 +82,20 @@ export class HartThreads {
   }
 
   async #ask(hart: number, request: HartRequest): Promise<HartAnswer['result']> {
+    if (this.#failure !== undefined) throw new Error(this.#failure);
     const thread = this.#threads[hart]!;
     const answer = await new Promise<HartAnswer>((resolve, reject) => {
       thread.waiting.push({ resolve, reject });
       thread.port.postMessage(request);
-      this.#lines[hart]!.request(REQUEST.PAUSE);
+      this.#wake(hart);
     });
     if (answer.error !== undefined) throw new Error(`hart ${hart}: ${answer.error}`);
     return answer.result;
+  }
+
+  #died(thread: HartThread, why: string): void {
+    this.#failure ??= why;
+    for (const { reject } of thread.waiting.splice(0)) reject(new Error(why));
+    if (!this.#ended) this.#failed(why);
   }
 }

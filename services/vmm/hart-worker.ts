@@ -1,6 +1,8 @@
-// One hart's thread. It runs guest code and answers registers; it does no I/O of the host, and returns to its event loop
-// only when the thread ends.
+// One hart's thread. It runs guest code and answers registers; it does no I/O of the host. Once it has its memory it never
+// returns to its event loop: mail is read where it is expected.
 
+import { once } from 'node:events';
+import { flushCompileCache } from 'node:module';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { Board, GuestMemory, Hart, HartRunner, hartWords, REQUEST, Sbi, SharedHartLines } from '#emulator';
 import type { Firmware, HartAnswer, HartRequest, HartWorkerStart } from './hart-messages.ts';
@@ -9,7 +11,11 @@ import { hostTime } from './host-time.ts';
 /** Instructions of one slice: about 0.2 ms. */
 const SLICE = 50_000;
 
-const { start, port } = workerData as { start: HartWorkerStart; port: MessagePort };
+// A worker ends by being terminated, and would never store what it compiled.
+flushCompileCache();
+
+const port = workerData as MessagePort;
+const [start] = (await once(port, 'message')) as [HartWorkerStart];
 const state = start.state.buffer as unknown as SharedArrayBuffer;
 const ram = new GuestMemory(start.ram.buffer as unknown as SharedArrayBuffer);
 const board = new Board({

@@ -1,0 +1,108 @@
+// Runs one guest to its end: on this terminal, or supervised through its sockets.
+
+import { randomBytes } from 'node:crypto';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import type { EmulatorArguments } from './arguments.ts';
+import { ConsoleHub } from './console-hub.ts';
+import { ConsoleLog } from './console-log.ts';
+import { ConsoleSocket } from './console-socket.ts';
+import type { GuestConfig, GuestState } from './contract.ts';
+import { controlSubject } from './control.ts';
+import { ControlServer } from './control-server.ts';
+import { Guest } from './guest.ts';
+import type { HartThreads } from './hart-threads.ts';
+import { isFinal } from './state.ts';
+import { Terminal } from './terminal.ts';
+
+export interface Ended {
+  readonly state: GuestState;
+  readonly reason: string | undefined;
+}
+
+export async function onTerminal(options: EmulatorArguments, threads: HartThreads): Promise<Ended> {
+  const hub = new ConsoleHub();
+  const guest = await Guest.create(configOf(options), hub, { noReboot: options.noReboot, anyBacking: true, threads });
+  const terminal = new Terminal(hub, () => void guest.powerOff('ended from the terminal'));
+  const control = new ControlServer(controlSubject('guest', guest));
+  if (options.control !== undefined) await control.listen(options.control);
+  terminal.open();
+  try {
+    return await runToEnd(guest, control);
+  } finally {
+    terminal.close();
+    await control.close();
+  }
+}
+
+export async function supervised(config: GuestConfig, threads: HartThreads): Promise<Ended> {
+  // Sockets and files of a guest are its owner's alone.
+  process.umask(0o077);
+  const hub = new ConsoleHub();
+  const log = new ConsoleLog(config.consoleLog);
+  hub.attach((bytes) => log.append(bytes));
+  const console = new ConsoleSocket(hub);
+  const guest = await Guest.create(config, hub, { threads });
+  const control = new ControlServer(controlSubject(config.id, guest));
+  try {
+    await console.listen(config.consoleSocket);
+    await control.listen(config.controlSocket);
+    await writeFile(`${config.pidFile}.next`, `${process.pid}\n`);
+    await rename(`${config.pidFile}.next`, config.pidFile);
+    return await runToEnd(guest, control);
+  } finally {
+    await console.close();
+    await control.close();
+    log.close();
+    await rm(config.pidFile, { force: true });
+  }
+}
+
+/** Starts the guest and waits for its end. */
+async function runToEnd(guest: Guest, control: ControlServer): Promise<Ended> {
+  const ended = new Promise<void>((resolve) => {
+    guest.onState((state, reason) => {
+      control.event(state, reason);
+      if (isFinal(state)) resolve();
+    });
+  });
+  const terminate = (): void => void guest.powerOff('told to end (SIGTERM)').catch(() => undefined);
+  process.on('SIGTERM', terminate);
+  process.on('SIGINT', terminate);
+  process.on('SIGHUP', terminate);
+  try {
+    await guest.start();
+    await ended;
+  } finally {
+    await guest.close();
+  }
+  return { state: guest.state, reason: guest.reason };
+}
+
+function configOf(options: EmulatorArguments): GuestConfig {
+  return {
+    id: 'guest',
+    name: 'guest',
+    memoryMiB: options.memoryMiB,
+    harts: options.harts,
+    kernel: options.kernel,
+    initrd: options.initrd,
+    append: options.append,
+    bios: options.bios,
+    disks: options.disks.map((disk, index) => ({ ...disk, serial: `disk${index}` })),
+    nics: options.nets.map((net, index) => ({
+      id: `net${index}`,
+      mac: net.mac ?? randomMac(),
+      socket: net.socket,
+      framing: net.framing,
+    })),
+    consoleLog: '',
+    consoleSocket: '',
+    controlSocket: options.control ?? '',
+    pidFile: '',
+    restoreFrom: options.restore,
+  };
+}
+
+/** Locally administered, as QEMU's default range would collide with its guests. */
+const randomMac = (): string =>
+  ['02', ...Array.from(randomBytes(5), (byte) => byte.toString(16).padStart(2, '0'))].join(':');
