@@ -1,15 +1,16 @@
-// The child of saga-crash.test.ts: opens the store, runs its sagas, and ends when all of them have ended. With `begin` it
-// first starts them. Each step works on a file outside the store, as a real one works on a host.
+// The child of the saga tests: opens the store (a folder, or the address of an etcd), runs its sagas, and ends when all of
+// them have ended. With `begin` it first starts them. Each step works on a file outside the store, as a real one on a host.
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CumuletError, silentLog, systemClock } from '#base';
 import type { Kind } from '#model';
-import { createRecords, openEmbeddedStore } from '#store';
+import { connectEtcdStore, createRecords, openEmbeddedStore } from '#store';
 import { createSagaRunner, newSaga, SAGA, type SagaDefinition, type Step } from '#workflow';
 
-const [folder = '', outside = '', begin = ''] = process.argv.slice(2);
+const [place = '', outside = '', begin = '', slowest = '5'] = process.argv.slice(2);
+const moment = () => sleep(Math.random() * Number(slowest));
 
 interface Input {
   readonly name: string;
@@ -22,7 +23,7 @@ const work = (name: string): Step<Input> => ({
   name,
   action: async ({ input }) => {
     writeFileSync(join(outside, `${input.name}.${name}`), 'made');
-    await sleep(Math.random() * 5);
+    await moment();
     return {
       output: name,
       commit: (tx) => {
@@ -33,7 +34,7 @@ const work = (name: string): Step<Input> => ({
   },
   undo: async ({ input }) => {
     rmSync(join(outside, `${input.name}.${name}`), { force: true });
-    await sleep(Math.random() * 5);
+    await moment();
     return { commit: (tx) => tx.delete(MADE, `${input.name}.${name}`) };
   },
 });
@@ -49,7 +50,9 @@ const refuse: Step<Input> = {
 
 const definition: SagaDefinition<Input> = { name: 'make', steps: [work('one'), work('two'), work('three'), refuse] };
 
-const store = await openEmbeddedStore({ folder });
+const store = place.startsWith('http')
+  ? await connectEtcdStore({ hosts: [place] })
+  : await openEmbeddedStore({ folder: place });
 const records = createRecords(store, { log: silentLog });
 await records.start();
 if (begin === 'begin') {
@@ -64,7 +67,7 @@ records.watch(SAGA, (change) => {
   if (change.type === 'put') process.stdout.write(`${change.value.state} ${change.value.step}\n`);
 });
 const components = { records, store, clock: systemClock, log: silentLog, owner: String(process.pid) };
-const runner = createSagaRunner(components, [definition], { limit: 8 });
+const runner = createSagaRunner(components, [definition], { limit: 8, leaseSeconds: 2, sweepMs: 500 });
 await runner.start();
 const isOver = () => records.peekList(SAGA, ({ state }) => state !== 'succeeded' && state !== 'failed').length === 0;
 while (!isOver()) await sleep(5);
