@@ -3,6 +3,7 @@ export * from './aggregate.ts';
 export * from './compute-usage.ts';
 export * from './flavor.ts';
 export * from './host.ts';
+export * from './identity.ts';
 export * from './image.ts';
 export * from './instance-action.ts';
 export * from './keypair.ts';

@@ -1,0 +1,47 @@
+// Identity's policy. Whoever is admin anywhere administers identity, as Keystone's `admin_required`; readers of the
+// system or of a domain may look; everybody may see and change what is their own.
+
+import { ADMIN, AUTHENTICATED, allOf, anyOf, own, type Rules, role, scope } from '../policy/checks.ts';
+
+/** Admins, and those who read the whole system. */
+const LOOK = anyOf(ADMIN, allOf(scope('system'), role('reader')));
+/** The same, and those who read a domain: handlers show them that domain alone. */
+const LOOK_IN_DOMAIN = anyOf(LOOK, allOf(scope('domain'), role('reader')));
+const OWN_USER = anyOf(ADMIN, own('user', 'user_id'));
+const LOOK_AT_OWN_USER = anyOf(LOOK_IN_DOMAIN, own('user', 'user_id'));
+
+const many = (names: readonly string[], check: Rules[string]): Rules =>
+  Object.fromEntries(names.map((name) => [`identity:${name}`, check]));
+
+const NOUNS = ['domain', 'project', 'user', 'group', 'role', 'service', 'endpoint', 'region'];
+
+export const IDENTITY_RULES: Rules = {
+  ...many(
+    NOUNS.flatMap((noun) => [`create_${noun}`, `update_${noun}`, `delete_${noun}`]),
+    ADMIN,
+  ),
+  ...many(['list_services', 'get_service', 'list_endpoints', 'get_endpoint'], LOOK),
+  ...many(['list_regions', 'get_region'], AUTHENTICATED),
+  ...many(
+    ['list_domains', 'list_projects', 'list_users', 'list_groups', 'get_group', 'list_users_in_group'],
+    LOOK_IN_DOMAIN,
+  ),
+  ...many(['list_roles', 'get_role'], anyOf(LOOK_IN_DOMAIN, role('manager'))),
+  ...many(['get_domain'], anyOf(LOOK_IN_DOMAIN, own('domain', 'domain_id'), AUTHENTICATED)),
+  ...many(['get_project'], anyOf(LOOK_IN_DOMAIN, own('project', 'project_id'))),
+  ...many(['get_user', 'list_user_projects', 'list_groups_for_user'], LOOK_AT_OWN_USER),
+  ...many(
+    ['list_role_assignments', 'list_grants', 'check_grant', 'list_implied_roles', 'get_implied_role'],
+    LOOK_IN_DOMAIN,
+  ),
+  ...many(['create_grant', 'revoke_grant', 'create_implied_role', 'delete_implied_role'], ADMIN),
+  ...many(['add_user_to_group', 'remove_user_from_group', 'check_user_in_group'], ADMIN),
+  ...many(['change_password'], own('user', 'user_id')),
+  ...many(['list_project_tags', 'get_project_tag'], anyOf(LOOK_IN_DOMAIN, own('project', 'project_id'))),
+  ...many(['update_project_tags', 'delete_project_tags'], ADMIN),
+  ...many(['create_application_credential'], own('user', 'user_id')),
+  ...many(['list_application_credentials', 'get_application_credential'], LOOK_AT_OWN_USER),
+  ...many(['delete_application_credential'], OWN_USER),
+  ...many(['validate_token', 'check_token', 'revoke_token', 'get_auth'], AUTHENTICATED),
+  ...many(['list_nothing'], AUTHENTICATED),
+};
