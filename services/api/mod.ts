@@ -1,4 +1,5 @@
 // Public face of api.
 export * from './http/mod.ts';
+export * from './identity/mod.ts';
 export * from './image/mod.ts';
 export * from './policy/mod.ts';

@@ -6,7 +6,7 @@ import { CumuletError, ManualClock, silentLog } from '#base';
 import { createInProcessBus } from '#bus';
 import { createRecords, memoryStore } from '#store';
 import { PROJECT_ADMIN, PROJECT_READER } from '../policy/checks.ts';
-import { type AuthContext, type CatalogEntry, KEYSTONE, Microversion, NOVA, type Route, route } from './mod.ts';
+import { type AuthContext, type CatalogEntry, KEYSTONE, Microversion, NOVA, PUBLIC, type Route, route } from './mod.ts';
 import { createApi } from './server.ts';
 
 const auth = (...roles: string[]): AuthContext => ({
@@ -40,6 +40,7 @@ const routes: Route[] = [
     body: thing,
     handler: async ({ body }) => ({ status: 202, body }),
   }),
+  route({ method: 'PUT', path: '/things', rule: PUBLIC, handler: async () => ({ status: 204 }) }),
   route({
     method: 'GET',
     path: '/things/:id',
@@ -163,6 +164,10 @@ describe('a request', () => {
     }
   });
 
+  it('to a public route needs no token, whatever the other methods of its path need', async () => {
+    expect((await call('PUT', '/things')).status).toBe(204);
+  });
+
   it('carries a request id, and the version that was served', async () => {
     const { headers } = await call('GET', '/things/7', 'reader');
     expect(headers.get('x-openstack-request-id')).toMatch(/^req-[0-9a-f-]{36}$/);
@@ -198,7 +203,7 @@ describe('a request', () => {
 
   it('by a method that the path does not have is a 405 that says which it has', async () => {
     const { status, headers, body } = await call('DELETE', '/things', 'reader');
-    expect([status, headers.get('allow'), Object.keys(body)]).toEqual([405, 'GET, POST', ['badMethod']]);
+    expect([status, headers.get('allow'), Object.keys(body)]).toEqual([405, 'GET, POST, PUT', ['badMethod']]);
   });
 
   it('by HEAD answers as GET does, without the body', async () => {

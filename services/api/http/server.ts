@@ -123,7 +123,8 @@ class Mount {
 
   async #serve(passage: Passage, candidates: Candidates, versioned: boolean): Promise<void> {
     const { request, response, requestId } = passage;
-    const open = candidates.every((route) => route.rule === PUBLIC);
+    const own = candidates.filter((route) => route.method === request.method);
+    const open = (own.length > 0 ? own : candidates).every((route) => route.rule === PUBLIC);
     const token = headerOf(request, 'x-auth-token');
     const auth = open ? await this.#maybeAuthenticate(token) : await this.#authenticate(request);
     const microversion = versioned ? this.#negotiate(request, response) : NO_VERSION;

@@ -1,7 +1,7 @@
 // Identity's policy. Whoever is admin anywhere administers identity, as Keystone's `admin_required`; readers of the
 // system or of a domain may look; everybody may see and change what is their own.
 
-import { ADMIN, AUTHENTICATED, allOf, anyOf, own, type Rules, role, scope } from '../policy/checks.ts';
+import { ADMIN, AUTHENTICATED, allOf, anyOf, type Check, own, type Rules, role, scope } from '../policy/checks.ts';
 
 /** Admins, and those who read the whole system. */
 const LOOK = anyOf(ADMIN, allOf(scope('system'), role('reader')));
@@ -9,6 +9,12 @@ const LOOK = anyOf(ADMIN, allOf(scope('system'), role('reader')));
 const LOOK_IN_DOMAIN = anyOf(LOOK, allOf(scope('domain'), role('reader')));
 const OWN_USER = anyOf(ADMIN, own('user', 'user_id'));
 const LOOK_AT_OWN_USER = anyOf(LOOK_IN_DOMAIN, own('user', 'user_id'));
+
+/** The token's project lies in the domain. */
+const IN_DOMAIN: Check = {
+  describe: 'project.domain_id:%(domain_id)s',
+  test: (auth, target) => auth.projectDomainId !== undefined && auth.projectDomainId === target.domain_id,
+};
 
 const many = (names: readonly string[], check: Rules[string]): Rules =>
   Object.fromEntries(names.map((name) => [`identity:${name}`, check]));
@@ -27,7 +33,7 @@ export const IDENTITY_RULES: Rules = {
     LOOK_IN_DOMAIN,
   ),
   ...many(['list_roles', 'get_role'], anyOf(LOOK_IN_DOMAIN, role('manager'))),
-  ...many(['get_domain'], anyOf(LOOK_IN_DOMAIN, own('domain', 'domain_id'), AUTHENTICATED)),
+  ...many(['get_domain'], anyOf(LOOK_IN_DOMAIN, own('domain', 'domain_id'), IN_DOMAIN)),
   ...many(['get_project'], anyOf(LOOK_IN_DOMAIN, own('project', 'project_id'))),
   ...many(['get_user', 'list_user_projects', 'list_groups_for_user'], LOOK_AT_OWN_USER),
   ...many(
@@ -43,5 +49,4 @@ export const IDENTITY_RULES: Rules = {
   ...many(['list_application_credentials', 'get_application_credential'], LOOK_AT_OWN_USER),
   ...many(['delete_application_credential'], OWN_USER),
   ...many(['validate_token', 'check_token', 'revoke_token', 'get_auth'], AUTHENTICATED),
-  ...many(['list_nothing'], AUTHENTICATED),
 };

@@ -10,6 +10,7 @@ import {
   type UserGroup,
 } from '#model';
 import type { CatalogEntry, RequestContext } from '../http/context.ts';
+import { nextUrl } from '../http/paging.ts';
 import { nakedMicros, zuluMicros } from '../http/time.ts';
 import type { TokenView } from './tokens.ts';
 
@@ -96,6 +97,11 @@ export function collection(key: string, items: readonly unknown[], context: Requ
   const query = context.search.size === 0 ? '' : `?${context.search}`;
   return { [key]: items, links: { next: null, self: context.url(context.path + query), previous: null } };
 }
+
+export const nextLink = (links: object, context: RequestContext, marker: string) => ({
+  ...links,
+  next: nextUrl(context.url(context.path), context.search, marker),
+});
 
 /** The id of a catalog part, the same on every controller: made of the service's type. */
 const partId = (...words: string[]): string =>
