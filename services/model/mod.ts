@@ -2,6 +2,7 @@
 export * from './aggregate.ts';
 export * from './compute-usage.ts';
 export * from './flavor.ts';
+export * from './console-token.ts';
 export * from './host.ts';
 export * from './identity.ts';
 export * from './image.ts';

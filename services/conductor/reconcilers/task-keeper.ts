@@ -3,13 +3,15 @@
 // deleted long ago, with what is kept about them.
 
 import { newRequestId } from '#base';
-import { INSTANCE_ACTION, instanceActionId, newInstanceAction, SERVER, SERVER_DELETE, type Server } from '#model';
+import { CONSOLE_TOKEN, INSTANCE_ACTION, instanceActionId, newInstanceAction, SERVER, SERVER_DELETE, type Server } from '#model';
 import { newSaga, SAGA, type SagaRecord } from '#workflow';
 import type { ConductorComponents } from '../components.ts';
 import { after, faultOf } from '../server-changes.ts';
 
 /** How long deleted servers stay visible to `changes-since` and os-instance-actions. */
 const KEEP_DELETED_MICROS = 24 * 3600 * 1_000_000;
+/** How long an expired console token is kept, to say that it has expired. */
+const KEEP_TOKENS_MICROS = 3600 * 1_000_000;
 /** A saga that has just ended may still be on its way into the index. */
 const GRACE_MICROS = 10_000_000;
 /** Records removed in one transaction. */
@@ -64,9 +66,16 @@ export class TaskKeeper {
     tx.update(SERVER, { ...server, task: { sagaId: saga.id, action: 'delete' }, updatedAt: now });
   }
 
-  /** Forgets what was deleted long ago. */
+  /** Forgets what was deleted, or has expired, long ago. */
   async purge(): Promise<void> {
     const { records, clock } = this.#components;
+    const stale = records.peekList(CONSOLE_TOKEN, (token) => token.expiresAt < clock.now() - KEEP_TOKENS_MICROS);
+    for (let at = 0; at < stale.length; at += PURGE_BATCH) {
+      const batch = stale.slice(at, at + PURGE_BATCH);
+      await records.transact((tx) => {
+        for (const { value } of batch) tx.delete(CONSOLE_TOKEN, value.id);
+      });
+    }
     const before = clock.now() - KEEP_DELETED_MICROS;
     const gone = records.peekList(SERVER, (server) => server.deletedAt !== null && server.deletedAt < before);
     for (const { value: server } of gone) {
