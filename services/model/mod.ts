@@ -1,8 +1,8 @@
 // Public face of model: domain types, state tables, quota and capacity arithmetic. Pure.
 export * from './aggregate.ts';
 export * from './compute-usage.ts';
-export * from './flavor.ts';
 export * from './console-token.ts';
+export * from './flavor.ts';
 export * from './host.ts';
 export * from './identity.ts';
 export * from './image.ts';

@@ -10,16 +10,15 @@ import {
   createApi,
   Microversion,
   NOVA,
+  SERVER_GROUP_ROUTES,
   SERVER_GROUP_RULES,
   SERVER_RULES,
-  type ServerReferences,
   type Servers,
-  serverGroupRoutes,
   servers,
 } from '#api';
-import { CumuletError, newUuid, silentLog, systemClock } from '#base';
+import { newUuid, silentLog, systemClock } from '#base';
 import { loadServices } from '#gen';
-import { IMAGE, type Image, type ServerFlavor } from '#model';
+import { FLAVOR, type Flavor, IMAGE, type Image, KEYPAIR } from '#model';
 import { PROJECT, ServerCloud, type ServerCloudOptions } from './server-cloud.ts';
 
 export const OTHER_PROJECT = 'p0000000000000000000000000000002';
@@ -49,32 +48,23 @@ export const PEOPLE: Readonly<Record<string, AuthContext>> = {
   admin: who('admin', PROJECT, ['admin', 'manager', 'member', 'reader']),
 };
 
-const flavor = (id: string, ramMib: number, vcpus = 1, diskGib = 1): ServerFlavor => ({
+const flavor = (id: string, ramMib: number, diskGib = 1): Flavor => ({
   id,
   name: `flavor-${id}`,
-  vcpus,
+  vcpus: 1,
   ramMib,
   diskGib,
   ephemeralGib: 0,
   swapMib: 0,
+  rxtxFactor: 1,
+  isPublic: true,
+  description: null,
   extraSpecs: {},
+  projects: [],
+  createdAt: 0,
+  updatedAt: null,
 });
-const FLAVORS = [flavor('1', 512), flavor('2', 2048), flavor('huge', 1 << 20), flavor('0', 64, 1, 0)];
-
-export const LIMITS = { instances: 10, cores: 20, ram: 51_200, serverGroups: 10, groupMembers: 10 };
-
-const REFERENCES: ServerReferences = {
-  async flavor(_ctx, id) {
-    const found = FLAVORS.find((one) => one.id === id);
-    if (found === undefined) throw new CumuletError('invalid', 'Invalid flavorRef provided.');
-    return found;
-  },
-  async key(_ctx, name) {
-    if (name !== 'mine') throw new CumuletError('invalid', 'Invalid key_name provided.');
-    return { name, publicKey: 'ssh-ed25519 AAAA demo', type: 'ssh' };
-  },
-  limits: () => LIMITS,
-};
+const FLAVORS = [flavor('1', 512), flavor('2', 2048), flavor('huge', 1 << 20), flavor('0', 64, 0)];
 
 export interface Answer {
   readonly status: number;
@@ -108,7 +98,7 @@ export class ServerApi {
     api.#grpc = grpcServer;
     api.#serveConsole(grpcServer);
     await api.cloud.start();
-    await api.#seedImage();
+    await api.#seed();
     await api.#listen();
     return api;
   }
@@ -161,7 +151,7 @@ export class ServerApi {
     });
   }
 
-  async #seedImage(): Promise<void> {
+  async #seed(): Promise<void> {
     const image: Image = {
       id: this.imageId,
       name: 'tiny',
@@ -183,19 +173,32 @@ export class ServerApi {
       createdAt: 0,
       updatedAt: 0,
     };
-    await this.cloud.records.transact((tx) => tx.create(IMAGE, image));
+    const key = {
+      userId: PEOPLE.demo!.userId,
+      name: 'mine',
+      type: 'ssh',
+      publicKey: 'ssh-ed25519 AAAA demo',
+      fingerprint: '',
+      number: 1,
+      createdAt: 0,
+    } as const;
+    await this.cloud.records.transact((tx) => {
+      tx.create(IMAGE, image);
+      tx.create(KEYPAIR, key);
+      for (const one of FLAVORS) tx.create(FLAVOR, one);
+    });
   }
 
   async #listen(): Promise<void> {
     const { records, bus } = this.cloud;
     const clock = systemClock;
-    this.#servers = servers({ records, clock, log: silentLog, references: REFERENCES });
+    this.#servers = servers({ records, clock, log: silentLog });
     const area: Area = {
       name: 'nova',
       dialect: NOVA,
       prefix: '/compute',
       root: '/v2.1',
-      routes: [...this.#servers.routes, ...serverGroupRoutes(REFERENCES)],
+      routes: [...this.#servers.routes, ...SERVER_GROUP_ROUTES],
       rules: { ...SERVER_RULES, ...SERVER_GROUP_RULES },
       microversions: { service: 'compute', min: Microversion.parse('2.1'), max: Microversion.parse(MAX) },
       strictQueryFrom: Microversion.parse('2.75'),

@@ -3,7 +3,15 @@
 // deleted long ago, with what is kept about them.
 
 import { newRequestId } from '#base';
-import { CONSOLE_TOKEN, INSTANCE_ACTION, instanceActionId, newInstanceAction, SERVER, SERVER_DELETE, type Server } from '#model';
+import {
+  CONSOLE_TOKEN,
+  INSTANCE_ACTION,
+  instanceActionId,
+  newInstanceAction,
+  SERVER,
+  SERVER_DELETE,
+  type Server,
+} from '#model';
 import { newSaga, SAGA, type SagaRecord } from '#workflow';
 import type { ConductorComponents } from '../components.ts';
 import { after, faultOf } from '../server-changes.ts';

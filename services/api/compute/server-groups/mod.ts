@@ -8,7 +8,7 @@ import { HttpFault } from '../../http/faults.ts';
 import { pageRequestOf, sortBy } from '../../http/paging.ts';
 import { type Route, route } from '../../http/route.ts';
 import { PROJECT_ADMIN, PROJECT_MEMBER, PROJECT_READER, type Rules } from '../../policy/mod.ts';
-import type { ServerReferences } from '../servers/references.ts';
+import { quotasOf } from '../servers/references.ts';
 
 const rule = (name: string) => `os_compute_api:os-server-groups:${name}`;
 
@@ -86,7 +86,7 @@ async function find(ctx: RequestContext): Promise<ServerGroup> {
   return group;
 }
 
-export const serverGroupRoutes = (references: ServerReferences): Route[] => [
+export const SERVER_GROUP_ROUTES: readonly Route[] = [
   route({
     method: 'POST',
     path: '/os-server-groups',
@@ -101,7 +101,7 @@ export const serverGroupRoutes = (references: ServerReferences): Route[] => [
         throw new CumuletError('invalid', 'Only anti-affinity policy supports rules.');
       }
       const projectId = ctx.projectId;
-      const limit = references.limits(ctx, projectId).serverGroups;
+      const limit = quotasOf(ctx).server_groups;
       const group: ServerGroup = {
         id: newUuid(),
         name: wish.name,

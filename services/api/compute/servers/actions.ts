@@ -16,7 +16,7 @@ import { HttpFault } from '../../http/faults.ts';
 import { type Route, route } from '../../http/route.ts';
 import { checkLock, findServer, readServer } from './find.ts';
 import { serverImage } from './images.ts';
-import type { ServerComponents } from './references.ts';
+import { serverKey } from './references.ts';
 import { REBUILD, type RebuildBody } from './schema.ts';
 import { startTask } from './start-task.ts';
 import { changedView } from './view.ts';
@@ -147,70 +147,69 @@ const createImage = route({
   },
 });
 
-const rebuild = ({ references }: ServerComponents): Route =>
-  route({
-    method: 'POST',
-    path: ACTION_PATH,
-    action: 'rebuild',
-    rule: 'os_compute_api:servers:rebuild',
-    body: REBUILD,
-    async handler(ctx) {
-      const wish = (ctx.body as RebuildBody).rebuild;
-      const found = await findServer(ctx);
-      const image = await serverImage(ctx, wish.imageRef, found.flavor);
-      const wantsKey = Object.hasOwn(wish, 'key_name');
-      const key = wish.key_name == null ? null : await references.key(ctx, wish.key_name);
-      const server = await ctx.records.transact((tx) => {
-        const current = readServer(tx, ctx);
-        checkLock(ctx, current);
-        if (Object.hasOwn(wish, 'user_data')) {
-          const payload = tx.get(SERVER_PAYLOAD, current.id);
-          const next = {
-            id: current.id,
-            personality: [],
-            adminPass: null,
-            ...payload,
-            userData: wish.user_data ?? null,
-          };
-          if (payload === undefined) tx.create(SERVER_PAYLOAD, next);
-          else tx.update(SERVER_PAYLOAD, next);
-        }
-        const task = { request: 'rebuild', saga: SERVER_REBUILD, action: 'rebuild', launched: true } as const;
-        return startTask(
-          tx,
-          ctx,
-          current,
-          task,
-          (begun): Server => ({
-            ...begun,
-            image,
-            name: wish.name ?? begun.name,
-            hostname: wish.hostname ?? begun.hostname,
-            description: wish.description === undefined ? begun.description : wish.description,
-            metadata: wish.metadata ?? begun.metadata,
-            key: wantsKey ? key : begun.key,
-            diskConfig: wish['OS-DCF:diskConfig'] ?? begun.diskConfig,
-            accessIpV4: wish.accessIPv4 ?? begun.accessIpV4,
-            accessIpV6: wish.accessIPv6 ?? begun.accessIpV6,
-          }),
-        );
-      });
-      const view = changedView(ctx, server);
-      if (ctx.microversion.atLeast(2, 54)) view.key_name = server.key?.name ?? null;
-      if (ctx.microversion.atLeast(2, 57)) {
-        view.user_data = ctx.records.peek(SERVER_PAYLOAD, server.id)?.value.userData ?? null;
-        delete view['OS-EXT-SRV-ATTR:user_data'];
+const rebuild = route({
+  method: 'POST',
+  path: ACTION_PATH,
+  action: 'rebuild',
+  rule: 'os_compute_api:servers:rebuild',
+  body: REBUILD,
+  async handler(ctx) {
+    const wish = (ctx.body as RebuildBody).rebuild;
+    const found = await findServer(ctx);
+    const image = await serverImage(ctx, wish.imageRef, found.flavor);
+    const wantsKey = Object.hasOwn(wish, 'key_name');
+    const key = wish.key_name == null ? null : await serverKey(ctx, wish.key_name);
+    const server = await ctx.records.transact((tx) => {
+      const current = readServer(tx, ctx);
+      checkLock(ctx, current);
+      if (Object.hasOwn(wish, 'user_data')) {
+        const payload = tx.get(SERVER_PAYLOAD, current.id);
+        const next = {
+          id: current.id,
+          personality: [],
+          adminPass: null,
+          ...payload,
+          userData: wish.user_data ?? null,
+        };
+        if (payload === undefined) tx.create(SERVER_PAYLOAD, next);
+        else tx.update(SERVER_PAYLOAD, next);
       }
-      if (wish.adminPass !== undefined) view.adminPass = wish.adminPass;
-      return {
-        status: 202,
-        body: { server: view },
-        headers: { Location: ctx.url(`/compute/v2.1/servers/${server.id}`) },
-      };
-    },
-  });
+      const task = { request: 'rebuild', saga: SERVER_REBUILD, action: 'rebuild', launched: true } as const;
+      return startTask(
+        tx,
+        ctx,
+        current,
+        task,
+        (begun): Server => ({
+          ...begun,
+          image,
+          name: wish.name ?? begun.name,
+          hostname: wish.hostname ?? begun.hostname,
+          description: wish.description === undefined ? begun.description : wish.description,
+          metadata: wish.metadata ?? begun.metadata,
+          key: wantsKey ? key : begun.key,
+          diskConfig: wish['OS-DCF:diskConfig'] ?? begun.diskConfig,
+          accessIpV4: wish.accessIPv4 ?? begun.accessIpV4,
+          accessIpV6: wish.accessIPv6 ?? begun.accessIpV6,
+        }),
+      );
+    });
+    const view = changedView(ctx, server);
+    if (ctx.microversion.atLeast(2, 54)) view.key_name = server.key?.name ?? null;
+    if (ctx.microversion.atLeast(2, 57)) {
+      view.user_data = ctx.records.peek(SERVER_PAYLOAD, server.id)?.value.userData ?? null;
+      delete view['OS-EXT-SRV-ATTR:user_data'];
+    }
+    if (wish.adminPass !== undefined) view.adminPass = wish.adminPass;
+    return {
+      status: 202,
+      body: { server: view },
+      headers: { Location: ctx.url(`/compute/v2.1/servers/${server.id}`) },
+    };
+  },
+});
 
-export const actionRoutes = (components: ServerComponents): Route[] => [
+export const ACTION_ROUTES: readonly Route[] = [
   powerAction('os-start', 'servers:start', 'start'),
   powerAction('os-stop', 'servers:stop', 'stop'),
   powerAction('pause', 'os-pause-server:pause', 'pause'),
@@ -223,5 +222,5 @@ export const actionRoutes = (components: ServerComponents): Route[] => [
   unlock,
   resetState,
   createImage,
-  rebuild(components),
+  rebuild,
 ];

@@ -119,8 +119,7 @@ export const consoleRoutes = (components: ServerComponents): Route[] => [
     action: 'os-getConsoleOutput',
     rule: 'os_compute_api:os-console-output',
     body: z.strictObject({ 'os-getConsoleOutput': z.strictObject({ length: length.optional() }) }),
-    handler: (ctx) =>
-      consoleOutput(ctx, components, ctx.body['os-getConsoleOutput'].length ?? null),
+    handler: (ctx) => consoleOutput(ctx, components, ctx.body['os-getConsoleOutput'].length ?? null),
   }),
   oldConsole('os-getVNCConsole', false),
   oldConsole('os-getSPICEConsole', false),

@@ -11,6 +11,7 @@ import {
   HOST,
   hostnameFrom,
   POWER,
+  type Quotas,
   SERVER,
   SERVER_CREATE,
   SERVER_GROUP,
@@ -24,7 +25,7 @@ import type { Reply, RequestContext } from '../../http/context.ts';
 import { HttpFault } from '../../http/faults.ts';
 import { serverImage } from './images.ts';
 import { requestedGroups, requestedNetworks } from './networks.ts';
-import type { ServerComponents } from './references.ts';
+import { quotasOf, type ServerComponents, serverFlavor, serverKey } from './references.ts';
 import type { CreateBody } from './schema.ts';
 import { writeTask } from './start-task.ts';
 import { serverLinks } from './view.ts';
@@ -36,11 +37,6 @@ const invalid = (message: string): CumuletError => new CumuletError('invalid', m
 
 /** Servers written in one transaction: far from the limit of operations. */
 const BATCH = 10;
-/** Nova's defaults for injected files and metadata. */
-const MAX_FILES = 5;
-const MAX_FILE_BYTES = 10_240;
-const MAX_PATH = 255;
-const MAX_METADATA = 128;
 const MAX_USER_DATA = 65_535;
 
 /** The image: by imageRef, or as the boot device of a block device mapping that stays local. */
@@ -108,19 +104,21 @@ function checkGroup(ctx: Context, hints: Record<string, unknown>, count: number,
   return id;
 }
 
-function checkContents(wish: Wish): void {
+function checkContents(wish: Wish, quotas: Quotas): void {
+  const beyond = (count: number, limit: number) => limit >= 0 && count > limit;
   const files = wish.personality ?? [];
-  if (files.length > MAX_FILES) throw new HttpFault(403, 'Personality file limit exceeded');
+  if (beyond(files.length, quotas.injected_files)) throw new HttpFault(403, 'Personality file limit exceeded');
   for (const file of files) {
-    if (file.path.length > MAX_PATH) throw new HttpFault(403, 'Personality file path exceeds maximum');
+    if (beyond(file.path.length, quotas.injected_file_path_bytes))
+      throw new HttpFault(403, 'Personality file path exceeds maximum');
     if (!/^[A-Za-z0-9+/=\s]*$/.test(file.contents))
       throw invalid(`Personality content for ${file.path} cannot be decoded`);
-    if (Buffer.from(file.contents, 'base64').length > MAX_FILE_BYTES) {
+    if (beyond(Buffer.from(file.contents, 'base64').length, quotas.injected_file_content_bytes)) {
       throw new HttpFault(403, 'Personality file content exceeds maximum');
     }
   }
-  if (Object.keys(wish.metadata ?? {}).length > MAX_METADATA) {
-    throw new HttpFault(403, `Maximum number of metadata items exceeds ${MAX_METADATA}`);
+  if (beyond(Object.keys(wish.metadata ?? {}).length, quotas.metadata_items)) {
+    throw new HttpFault(403, `Maximum number of metadata items exceeds ${quotas.metadata_items}`);
   }
   if ((wish.user_data?.length ?? 0) > MAX_USER_DATA) {
     throw invalid('User data too large. User data must be no larger than 64KB once base64 encoded.');
@@ -143,15 +141,15 @@ interface Checked {
 /** Nova's alphabet without look-alikes. */
 const PASSWORD_LENGTH = 12;
 
-async function check(ctx: Context, { references }: ServerComponents): Promise<Checked> {
+async function check(ctx: Context, quotas: Quotas): Promise<Checked> {
   const wish = ctx.body.server;
   const min = wish.min_count ?? 1;
   const max = wish.max_count ?? min;
   if (min > max) throw invalid('min_count must be <= max_count');
-  checkContents(wish);
-  const flavor = await references.flavor(ctx, String(wish.flavorRef));
+  checkContents(wish, quotas);
+  const flavor = await serverFlavor(ctx, String(wish.flavorRef));
   const image = await serverImage(ctx, imageRefOf(wish), flavor);
-  const key = wish.key_name == null ? null : await references.key(ctx, wish.key_name);
+  const key = wish.key_name == null ? null : await serverKey(ctx, wish.key_name);
   const { zone, host } = placementWish(ctx, wish);
   const schedulerHints = ctx.body['os:scheduler_hints'] ?? ctx.body['OS-SCH-HNT:scheduler_hints'] ?? {};
   const configDrive = wish.config_drive === true || image.properties.img_config_drive === 'mandatory';
@@ -171,7 +169,7 @@ async function check(ctx: Context, { references }: ServerComponents): Promise<Ch
     availabilityZone: zone,
     forcedHost: host,
     schedulerHints,
-    serverGroupId: checkGroup(ctx, schedulerHints, min, references.limits(ctx, ctx.projectId).groupMembers),
+    serverGroupId: checkGroup(ctx, schedulerHints, min, quotas.server_group_members),
     diskConfig: wish['OS-DCF:diskConfig'] ?? 'MANUAL',
     accessIpV4: wish.accessIPv4 ?? '',
     accessIpV6: wish.accessIPv6 ?? '',
@@ -240,8 +238,8 @@ function write(ctx: Context, checked: Checked, batch: Batch, limits: ComputeLimi
 }
 
 export async function createServers(ctx: Context, components: ServerComponents): Promise<Reply> {
-  const checked = await check(ctx, components);
-  const limits = components.references.limits(ctx, ctx.projectId);
+  const limits = quotasOf(ctx);
+  const checked = await check(ctx, limits);
   const { wish, flavor, shared } = checked;
   const usage = ctx.records.peek(COMPUTE_USAGE, ctx.projectId)?.value ?? emptyUsage(ctx.projectId);
   const count = fitQuota(usage, limits, flavor, checked.min, checked.max);

@@ -7,10 +7,10 @@ import type { RequestContext } from '../../http/context.ts';
 import { HttpFault } from '../../http/faults.ts';
 import { type Route, route } from '../../http/route.ts';
 import { checkLock, checkState, findServer, readServer } from './find.ts';
+import { quotasOf } from './references.ts';
 import { metadataMap } from './schema.ts';
 
 const ROOT = '/servers/:server_id/metadata';
-const MAX_ITEMS = 128;
 const CHANGEABLE = ['active', 'paused', 'suspended', 'stopped'] as const;
 
 type Metadata = Server['metadata'];
@@ -18,13 +18,14 @@ type Metadata = Server['metadata'];
 /** `what` is Nova's name of the method, for refusals. */
 async function change(ctx: RequestContext, what: string, edit: (metadata: Metadata) => Metadata): Promise<Metadata> {
   await findServer(ctx);
+  const most = quotasOf(ctx).metadata_items;
   const server = await ctx.records.transact((tx) => {
     const current = readServer(tx, ctx);
     checkLock(ctx, current);
     checkState(current, what, CHANGEABLE);
     const metadata = edit(current.metadata);
-    if (Object.keys(metadata).length > MAX_ITEMS) {
-      throw new HttpFault(403, `Maximum number of metadata items exceeds ${MAX_ITEMS}`);
+    if (most >= 0 && Object.keys(metadata).length > most) {
+      throw new HttpFault(403, `Maximum number of metadata items exceeds ${most}`);
     }
     const next = { ...current, metadata, updatedAt: ctx.clock.now() };
     tx.update(SERVER, next);

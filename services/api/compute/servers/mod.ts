@@ -1,7 +1,7 @@
 // Servers and all that hangs on them: the routes, rules and websockets that the compute area mounts.
 
 import type { Route, SocketRoute } from '../../http/route.ts';
-import { actionRoutes } from './actions.ts';
+import { ACTION_ROUTES } from './actions.ts';
 import { AgentRpc } from './agent-rpc.ts';
 import { ATTACHMENT_ROUTES } from './attachments.ts';
 import { consoleRoutes } from './consoles.ts';
@@ -11,11 +11,10 @@ import { EXPLANATION_ROUTES } from './explanation.ts';
 import { INSTANCE_ACTION_ROUTES } from './instance-actions.ts';
 import { METADATA_ROUTES } from './metadata.ts';
 import { InstanceNumbers } from './numbers.ts';
-import type { ServerComponents, ServerReferences } from './references.ts';
+import type { ServerComponents } from './references.ts';
 import { type SerialSocketComponents, serialSocket } from './serial-socket.ts';
 import { TAG_ROUTES } from './tags.ts';
 
-export type { ServerReferences } from './references.ts';
 export { SERVER_RULES } from './rules.ts';
 
 export interface Servers {
@@ -25,15 +24,13 @@ export interface Servers {
   close(): void;
 }
 
-export function servers(
-  init: Omit<SerialSocketComponents, 'agents'> & { readonly references: ServerReferences },
-): Servers {
+export function servers(init: Omit<SerialSocketComponents, 'agents'>): Servers {
   const agents = new AgentRpc();
-  const components: ServerComponents = { references: init.references, numbers: new InstanceNumbers(), agents };
+  const components: ServerComponents = { numbers: new InstanceNumbers(), agents };
   return {
     routes: [
       ...crudRoutes(components),
-      ...actionRoutes(components),
+      ...ACTION_ROUTES,
       ...consoleRoutes(components),
       ...diagnosticsRoutes(components),
       ...METADATA_ROUTES,

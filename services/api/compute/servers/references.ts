@@ -1,27 +1,45 @@
-// What servers need of their neighbours in compute: flavors, keypairs, limits. Handed in where the area is put together.
+// What servers need of their neighbours in compute: flavors, keypairs, quotas.
 
-import type { ComputeLimits, Server, ServerFlavor } from '#model';
+import { CumuletError } from '#base';
+import {
+  effectiveQuotas,
+  FLAVOR,
+  flavorVisibleTo,
+  KEYPAIR,
+  keypairId,
+  QUOTA_SET,
+  type Quotas,
+  type Server,
+  type ServerFlavor,
+  serverFlavorOf,
+} from '#model';
 import type { RequestContext } from '../../http/context.ts';
 import type { AgentRpc } from './agent-rpc.ts';
 import type { InstanceNumbers } from './numbers.ts';
 
-/** What of a request tells whose flavor, key or limit is meant. */
-export type Asker = Pick<RequestContext, 'records' | 'auth' | 'isAdmin' | 'projectId'>;
-
-export interface ServerReferences {
-  /** Throws 'invalid' in Nova's words when there is no such flavor for the asker. */
-  flavor(ctx: Asker, id: string): Promise<ServerFlavor>;
-  /** Throws 'invalid' when the user has no such keypair. */
-  key(ctx: Asker, name: string): Promise<NonNullable<Server['key']>>;
-  limits(
-    ctx: Asker,
-    projectId: string,
-  ): ComputeLimits & { readonly serverGroups: number; readonly groupMembers: number };
-}
+type Asker = Pick<RequestContext, 'records' | 'auth' | 'isAdmin' | 'projectId'>;
 
 /** What the handlers of servers are built from. */
 export interface ServerComponents {
-  readonly references: ServerReferences;
   readonly numbers: InstanceNumbers;
   readonly agents: AgentRpc;
 }
+
+/** The copy of a flavor that a new server keeps. */
+export async function serverFlavor(ctx: Asker, id: string): Promise<ServerFlavor> {
+  const flavor = (await ctx.records.get(FLAVOR, id))?.value;
+  if (flavor === undefined || !(ctx.isAdmin || flavorVisibleTo(flavor, ctx.projectId))) {
+    throw new CumuletError('invalid', 'Invalid flavorRef provided.');
+  }
+  return serverFlavorOf(flavor);
+}
+
+/** The copy of the user's public key that a new server keeps. */
+export async function serverKey(ctx: Asker, name: string): Promise<NonNullable<Server['key']>> {
+  const key = (await ctx.records.get(KEYPAIR, keypairId(ctx.auth.userId, name)))?.value;
+  if (key === undefined) throw new CumuletError('invalid', 'Invalid key_name provided.');
+  return { name: key.name, publicKey: key.publicKey, type: key.type };
+}
+
+export const quotasOf = (ctx: Asker): Quotas =>
+  effectiveQuotas((id) => ctx.records.peek(QUOTA_SET, id)?.value, ctx.projectId);
