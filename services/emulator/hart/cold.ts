@@ -1,12 +1,12 @@
-// The interpreter's second half: one generated function that executes any one instruction from a cold slot. It serves
-// instructions that are rare, that may trap or leave, or that write x0, and keeps the dispatcher small.
+// The interpreter's second half: a generated function for each instruction, in a table by number, that executes it from a
+// cold slot. They serve instructions that are rare, that may trap or leave, or that write x0, and keep the dispatcher small.
 //
-//   cold(h, slot, pc, length) -> STATUS        after NEXT the caller goes on at pc + length; other statuses: runtime.ts
+//   cold_<name>(h, slot, pc, length) -> STATUS     after NEXT the caller goes on at pc + length; others: runtime.ts
 
 import type { AmoKind, AtomicWidth, Emit, LoadWidth, StoreWidth, SystemCall } from '../isa/meaning.ts';
 import type { FieldName } from '../isa/pattern.ts';
 import { INSTRUCTIONS } from '../isa/table.ts';
-import type { Code, Local } from '../wasm/code.ts';
+import type { Code, Local, TableRef } from '../wasm/code.ts';
 import { type Expr, type I32, type I64, i32, i64, select, type ValueType } from '../wasm/expr.ts';
 import { UPDATE } from './csr-access.ts';
 import { F, STEP_SLOT, X } from './layout.ts';
@@ -282,28 +282,25 @@ class ColdEmit implements Emit {
   }
 }
 
-export function defineCold(rt: Runtime): void {
-  const cold = rt.declare('cold', ['i32', 'i32', 'i64', 'i32'], 'i32');
-  const step = rt.declare('step', ['i32', 'i64'], 'i32');
+const PARAMETERS = ['i32', 'i32', 'i64', 'i32'] as const;
 
-  rt.module.define(cold, ['i32', 'i32', 'i64', 'i32'], (c, h, slot, pc, length) => {
-    const status = c.local('i32');
-    c.set(status, i32.const(STATUS.NEXT));
-    const bits = c.let(rt.state.load('i32', slot.get));
-    const part = (shift: number): I32 => i32.and(i32.shrU(bits, shift), 7);
-    const number = i32.or(part(8), i32.or(i32.shl(part(16), 3), i32.shl(part(24), 6)));
-    c.switch(
-      number,
-      INSTRUCTIONS.map((instruction) => () => {
-        c.scope(() => {
-          instruction.meaning(new ColdEmit(rt, c, h.get, slot.get, pc.get, length.get, status));
-        });
-      }),
-      // The number of an encoding that is no instruction.
-      () => rt.raise(c, h.get, CAUSE.ILLEGAL, i64.const(0n), i32.const(STATUS.TRAP)),
-    );
-    c.return(status.get);
+/** Declares one function for each instruction; the last entry of the table is for what is no instruction. */
+export function defineCold(rt: Runtime): TableRef {
+  const functions = INSTRUCTIONS.map((instruction) => {
+    const ref = rt.declare(`cold_${instruction.name}`, PARAMETERS, 'i32');
+    rt.module.define(ref, PARAMETERS, (c, h, slot, pc, length) => {
+      const status = c.local('i32');
+      instruction.meaning(new ColdEmit(rt, c, h.get, slot.get, pc.get, length.get, status));
+      c.return(status.get);
+    });
+    return ref;
   });
+  const illegal = rt.declare('cold_illegal', PARAMETERS, 'i32');
+  rt.module.define(illegal, PARAMETERS, (c, h) =>
+    rt.raise(c, h.get, CAUSE.ILLEGAL, i64.const(0n), i32.const(STATUS.TRAP)),
+  );
+  const table = rt.module.table([...functions, illegal]);
+  const step = rt.declare('step', ['i32', 'i64'], 'i32');
 
   // (h, pc) -> STATUS: fetches, decodes and executes one instruction by itself. After NEXT the pc word is set.
   rt.module.define(step, ['i32', 'i64'], (c, h, pc) => {
@@ -322,14 +319,23 @@ export function defineCold(rt: Runtime): void {
       c.call(rt.imports.decodeBits, slot, bits.get);
       c.store(rt.state, 'i32', slot, bits.get, 8);
     });
-    const status = c.let(cold.call(h.get, slot, pc.get, length.get));
+    const status = c.let(callCold(rt, c, table, h.get, slot, pc.get, length.get));
     c.if(i32.eqz(status), () => {
       rt.setWord(c, h.get, 'pc', i64.add(pc.get, i64.extendU(length.get)));
       c.return(i32.const(STATUS.GO));
     });
     c.return(status);
   });
+  return table;
+}
+
+/** Executes the cold instruction of a slot. */
+export function callCold(rt: Runtime, c: Code, table: TableRef, h: I32, slot: I32, pc: I64, length: I32): I32 {
+  const bits = c.let(rt.state.load('i32', slot));
+  const part = (shift: number): I32 => i32.and(i32.shrU(bits, shift), 7);
+  const number = i32.or(part(8), i32.or(i32.shl(part(16), 3), i32.shl(part(24), 6)));
+  return table.call(number, h, slot, pc, length) as I32;
 }
 
 /** The cold number that stands for an encoding that is no instruction. */
-export const ILLEGAL_NUMBER = 511;
+export const ILLEGAL_NUMBER = INSTRUCTIONS.length;

@@ -201,7 +201,7 @@ export class Hart implements HartPort {
     const decoded = decode(bits, this.#decoded);
     const { instruction } = decoded;
     if (instruction) {
-      const handler = hotHandler(instruction.name, decoded.length, decoded.rd === 0, instruction.pure);
+      const handler = hotHandler(instruction, decoded.length, decoded.rd);
       if (handler !== undefined) {
         // Branches and jumps of the dispatcher count in slots.
         if (instruction.relative) decoded.imm *= 4;

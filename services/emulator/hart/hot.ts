@@ -1,14 +1,14 @@
 // The interpreter's dispatcher: one generated function with a loop over decoded slots and a br_table over handlers. It
-// holds what programs execute most: integer arithmetic, loads, stores, branches; everything else is a call of cold().
+// holds what programs execute most: integer arithmetic, loads, stores, branches; everything else is a call of a function of cold.ts.
 //
 //   exec(h, budget) -> EXIT          the pc word says where to start and, afterwards, where to go on
 //
 // V8 does not replace a running function by its optimized version: exec() must return often until it is optimized.
 
-import type { AmoKind, AtomicWidth, Emit, LoadWidth, StoreWidth } from '../isa/meaning.ts';
+import type { AmoKind, AtomicWidth, Emit, Instruction, LoadWidth, StoreWidth } from '../isa/meaning.ts';
 import { COMPRESSED, INSTRUCTIONS } from '../isa/table.ts';
 import { dataIndex, fetchIndex, pageOf } from '../mmu/tlb.ts';
-import type { Code, Label, Local } from '../wasm/code.ts';
+import type { Code, Label, Local, TableRef } from '../wasm/code.ts';
 import {
   type Expr,
   type I32,
@@ -19,7 +19,7 @@ import {
   type StoreKind,
   type ValueType,
 } from '../wasm/expr.ts';
-import { extend } from './cold.ts';
+import { callCold, extend } from './cold.ts';
 import { SLOTS_SIZE, TLB_FETCH, TLB_WRITE, X } from './layout.ts';
 import { EXIT, type Runtime, STATUS } from './runtime.ts';
 import { HANDLER } from './slot.ts';
@@ -57,9 +57,10 @@ const key = (name: string, length: number, discards: boolean): string => `${name
 const NUMBERS = new Map(HANDLERS.map((h, i) => [key(h.name, h.length, h.discards), HANDLER.FIRST + i]));
 
 /** The handler of an instruction, or undefined: it is a cold one. */
-export function hotHandler(name: string, length: 2 | 4, writesX0: boolean, pure: boolean): number | undefined {
-  if (writesX0 && pure) return NUMBERS.get(key('nop', length, true));
-  return NUMBERS.get(key(name, length, writesX0));
+export function hotHandler(instruction: Instruction, length: 2 | 4, rd: number): number | undefined {
+  const writesX0 = instruction.writes && rd === 0;
+  if (writesX0 && instruction.pure) return NUMBERS.get(key('nop', length, true));
+  return NUMBERS.get(key(instruction.name, length, writesX0));
 }
 
 const FIELD_BYTE = { rd: 1, rs1: 2, rs2: 3 } as const;
@@ -273,7 +274,7 @@ class HotEmit implements Emit {
 /** A slot of 8 bytes stands for 2 bytes of code. */
 const currentPc = (r: Registers): I64 => i64.add(r.page.get, i64.extendU(i32.shrU(i32.sub(r.slot.get, r.base.get), 2)));
 
-export function defineHot(rt: Runtime): void {
+export function defineHot(rt: Runtime, cold: TableRef): void {
   const { state } = rt;
   const exec = rt.declare('exec', ['i32', 'i32'], 'i32');
   const meanings = new Map(INSTRUCTIONS.map((i) => [i.name, i.meaning]));
@@ -348,9 +349,9 @@ export function defineHot(rt: Runtime): void {
           c.if(i32.eq(status.get, STATUS.GO), () => reload(enter));
           leave(rt.word64(h, 'pc'), rt.word32(h, 'exit'));
         };
-        const callCold = (length: 2 | 4) => (): void => {
+        const runCold = (length: 2 | 4) => (): void => {
           rt.setWord(c, h, 'left', left.get);
-          c.set(status, rt.call32('cold', h, r.slot.get, currentPc(r), i32.const(length)));
+          c.set(status, callCold(rt, c, cold, h, r.slot.get, currentPc(r), i32.const(length)));
           afterCall(() => advance(length));
         };
         const cases: (() => void)[] = [];
@@ -369,8 +370,8 @@ export function defineHot(rt: Runtime): void {
           c.set(status, rt.call32('step', h, currentPc(r)));
           afterCall(() => c.unreachable());
         };
-        cases[HANDLER.COLD_2] = callCold(2);
-        cases[HANDLER.COLD_4] = callCold(4);
+        cases[HANDLER.COLD_2] = runCold(2);
+        cases[HANDLER.COLD_4] = runCold(4);
         HANDLERS.forEach((handler, i) => {
           cases[HANDLER.FIRST + i] = () =>
             c.scope(() => {

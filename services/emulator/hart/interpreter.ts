@@ -49,8 +49,7 @@ export function generateInterpreter(): Uint8Array<ArrayBuffer> {
   defineTraps(rt);
   defineCsrAccess(rt);
   defineSoftFloat(rt);
-  defineCold(rt);
-  defineHot(rt);
+  defineHot(rt, defineCold(rt));
   for (const name of EXPORTS) rt.module.export(name, rt.fn(name));
   return rt.module.bytes();
 }

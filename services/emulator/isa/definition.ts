@@ -10,5 +10,6 @@ export function define(name: string, pattern: string, syntax: string, meaning: M
   const parsed = parsePattern(pattern);
   // B and J formats: branches and jal.
   const opcode = parsed.match & 0x7f;
-  return { name, pattern: parsed, meaning, pure, syntax, relative: opcode === 0x63 || opcode === 0x6f };
+  const writes = parsed.fields.some((field) => field.name === 'rd');
+  return { name, pattern: parsed, meaning, pure, syntax, writes, relative: opcode === 0x63 || opcode === 0x6f };
 }

@@ -83,6 +83,8 @@ export interface Instruction {
   readonly meaning: Meaning;
   /** Does nothing but write rd: with rd = x0 it does nothing. */
   readonly pure: boolean;
+  /** It has a destination register. */
+  readonly writes: boolean;
   /** Its immediate is a distance from the pc. */
   readonly relative: boolean;
   /** How assembly text orders its operands. */

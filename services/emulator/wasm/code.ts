@@ -60,6 +60,23 @@ export class FunctionRef<R extends ValueType | undefined = ValueType | undefined
   }
 }
 
+/** A table of functions of one type. An index beyond its end traps. */
+export class TableRef {
+  readonly index: number;
+  readonly type: number;
+  readonly result: ValueType;
+
+  constructor(index: number, type: number, result: ValueType) {
+    this.index = index;
+    this.type = type;
+    this.result = result;
+  }
+
+  call(index: I32, ...args: Expr[]): Expr {
+    return new ExprNode(this.result, 0x11, [...args, index], { kind: 'indirect', type: this.type, table: this.index });
+  }
+}
+
 function checkArguments(ref: FunctionRef, args: readonly Expr[]): void {
   const wrong = args.length !== ref.params.length || args.some((a, i) => a.type !== ref.params[i]);
   if (wrong) throw new TypeError(`call of function ${ref.index}: (${args.map((a) => a.type)}) for (${ref.params})`);

@@ -17,6 +17,7 @@ interface MemoryArgument {
 type Immediate =
   | { readonly kind: 'none' }
   | { readonly kind: 'index'; readonly value: number }
+  | { readonly kind: 'indirect'; readonly type: number; readonly table: number }
   | { readonly kind: 's32'; readonly value: number }
   | { readonly kind: 's64'; readonly value: bigint }
   | { readonly kind: 'f32' | 'f64'; readonly value: number }
@@ -90,6 +91,10 @@ export function writeExpr(out: Bytes, expr: Expr): void {
       break;
     case 'index':
       out.u32(immediate.value);
+      break;
+    case 'indirect':
+      out.u32(immediate.type);
+      out.u32(immediate.table);
       break;
     case 's32':
       out.s32(immediate.value);

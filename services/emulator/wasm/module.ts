@@ -2,7 +2,7 @@
 // before they are defined, so that they may call each other in any order.
 
 import { Bytes } from './bytes.ts';
-import { Code, FunctionRef, Global, Local } from './code.ts';
+import { Code, FunctionRef, Global, Local, TableRef } from './code.ts';
 import { MemoryRef, TYPE_CODE, type ValueType } from './expr.ts';
 
 type Locals<P extends readonly ValueType[]> = { [I in keyof P]: Local<P[I]> };
@@ -13,6 +13,7 @@ export class ModuleBuilder {
   readonly #imports: ((out: Bytes) => void)[] = [];
   readonly #exports: ((out: Bytes) => void)[] = [];
   readonly #globals: ((out: Bytes) => void)[] = [];
+  readonly #tables: (readonly FunctionRef[])[] = [];
   readonly #functions: { type: number; body: (() => Code) | undefined; name: string }[] = [];
   #importedFunctions = 0;
   #importedMemories = 0;
@@ -103,6 +104,14 @@ export class ModuleBuilder {
     return ref;
   }
 
+  /** A table that holds these functions, all of one type, for good. */
+  table(functions: readonly FunctionRef[]): TableRef {
+    const [first] = functions;
+    if (!first) throw new Error('a table of functions needs a function');
+    this.#tables.push(functions);
+    return new TableRef(this.#tables.length - 1, this.#type(first.params, first.result), first.result ?? 'i32');
+  }
+
   export(name: string, ref: FunctionRef): void {
     this.#exports.push((out) => {
       out.name(name);
@@ -137,8 +146,31 @@ export class ModuleBuilder {
       3,
       this.#functions.map((f) => (body: Bytes) => body.u32(f.type)),
     );
+    vector(
+      4,
+      this.#tables.map((functions) => (body: Bytes) => {
+        body.byte(0x70);
+        body.byte(0x01);
+        body.u32(functions.length);
+        body.u32(functions.length);
+      }),
+    );
     vector(6, this.#globals);
     vector(7, this.#exports);
+    vector(
+      9,
+      this.#tables.map((functions, table) => (body: Bytes) => {
+        // Active, of table `table`, from index 0, function indices.
+        body.byte(0x02);
+        body.u32(table);
+        body.byte(0x41);
+        body.byte(0);
+        body.byte(0x0b);
+        body.byte(0x00);
+        body.u32(functions.length);
+        for (const ref of functions) body.u32(ref.index);
+      }),
+    );
     vector(
       10,
       this.#functions.map((f) => (body: Bytes) => {
@@ -148,6 +180,19 @@ export class ModuleBuilder {
         body.append(entry.view());
       }),
     );
+    // Names of functions, for profilers and stack traces (core spec, appendix 7.4).
+    section(0, (body) => {
+      body.name('name');
+      const names = new Bytes(1024);
+      names.u32(this.#functions.length);
+      this.#functions.forEach((f, i) => {
+        names.u32(this.#importedFunctions + i);
+        names.name(f.name);
+      });
+      body.byte(1);
+      body.u32(names.length);
+      body.append(names.view());
+    });
     return out.view();
   }
 }
