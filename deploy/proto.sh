@@ -11,3 +11,7 @@ files=$(cd proto && find . -name '*.proto' | LC_ALL=C sort | sed 's|^\./||')
 bin/node node_modules/.bin/proto-loader-gen-types \
   --longs=Number --enums=String --defaults --oneofs --bytes=Buffer \
   --grpcLib=@grpc/grpc-js --importFileExtension=.ts -I proto --outDir="$out" $files >/dev/null
+# A file without a service gets a loader that nothing needs, and that the type checker refuses for what it leaves unused.
+for loader in "$out"/*.ts; do
+  grep -q ServiceDefinition "$loader" || rm "$loader"
+done

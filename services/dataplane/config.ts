@@ -1,0 +1,56 @@
+// What a node's switch is told: plain data, addresses as text. The controller makes it from intent, the agent hands it
+// over whole, and tables.ts compiles it. Addresses are canonical: they were checked where they entered the system.
+
+export interface SwitchConfig {
+  readonly networks: readonly NetworkConfig[];
+}
+
+export interface NetworkConfig {
+  readonly id: string;
+  /** The VNI; null: the network does not leave this node. */
+  readonly vni: number | null;
+  readonly mtu: number;
+  readonly subnets: readonly SubnetConfig[];
+  /** Ports bound to this node. */
+  readonly ports: readonly PortConfig[];
+  /** Ports bound to other nodes: where their MAC addresses are, and who has which IPv4 address. */
+  readonly remotes: readonly RemotePortConfig[];
+  /** VTEPs of the other nodes that have ports of this network, as `address:port`: whom broadcasts go to. */
+  readonly vteps: readonly string[];
+  /** Interfaces of routers: every node answers for them itself. */
+  readonly gateways: readonly GatewayConfig[];
+}
+
+export interface SubnetConfig {
+  readonly id: string;
+  /** IPv4 or IPv6. */
+  readonly cidr: string;
+  readonly gatewayIp: string | null;
+  readonly dhcp: boolean;
+  readonly dnsServers: readonly string[];
+  readonly hostRoutes: readonly { readonly destination: string; readonly nexthop: string }[];
+  readonly domain: string;
+}
+
+export interface PortConfig {
+  readonly id: string;
+  readonly mac: string;
+  readonly addresses: readonly { readonly subnetId: string; readonly ip: string }[];
+  readonly hostname: string;
+  readonly adminStateUp: boolean;
+  /** False: no anti-spoofing, and the port may have addresses that nobody knows. */
+  readonly portSecurity: boolean;
+  /** More that the port may send as. `ip` is an address or a CIDR. */
+  readonly allowedAddressPairs: readonly { readonly mac: string; readonly ip: string }[];
+}
+
+export interface RemotePortConfig {
+  readonly mac: string;
+  readonly ips: readonly string[];
+  readonly vtep: string;
+}
+
+export interface GatewayConfig {
+  readonly mac: string;
+  readonly ip: string;
+}

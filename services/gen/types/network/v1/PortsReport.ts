@@ -1,0 +1,15 @@
+// Original file: proto/network/v1/network_agent.proto
+
+import type { Long } from '@grpc/proto-loader';
+
+export interface PortsReport {
+  'host'?: (string);
+  'pluggedPortIds'?: (string)[];
+  'sentAt'?: (number | string | Long);
+}
+
+export interface PortsReport__Output {
+  'host': (string);
+  'pluggedPortIds': (string)[];
+  'sentAt': (number);
+}
