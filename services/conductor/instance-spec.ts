@@ -14,8 +14,8 @@ const baseFormat = (diskFormat: string): string => (diskFormat === 'qcow2' ? 'qc
 
 function disksOf(server: Server): computeV1.InstanceSpec['disks'] {
   const { flavor, image } = server;
-  // A flavor without a disk size: as large as the image.
-  const rootBytes = flavor.diskGib > 0 ? flavor.diskGib * GIB : Math.max(image?.virtualSize ?? 0, MIB);
+  // A flavor without a disk size: as large as the image (0), or nothing to speak of without one.
+  const rootBytes = flavor.diskGib > 0 ? flavor.diskGib * GIB : image === null ? MIB : 0;
   const disks = [
     {
       name: 'disk',

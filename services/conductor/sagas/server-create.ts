@@ -14,6 +14,7 @@
 import { CumuletError, isError, messageOf } from '#base';
 import {
   HOST,
+  type Ownership,
   PLACEMENT_EXPLANATION,
   SERVER,
   SERVER_CREATE,
@@ -85,6 +86,28 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
       return placed;
     });
 
+  /**
+   * Before another host may have the guest this one must not: it takes away what it may have made. Throws `error` when
+   * the host may have heard us and cannot be asked.
+   */
+  async function clearHost(
+    owner: Ownership,
+    server: Server,
+    error: unknown,
+    wasUnsent: boolean,
+    context: Context,
+  ): Promise<void> {
+    // It has destroyed this generation already, in an answer that was lost.
+    if (isError(error, 'stale_generation')) return;
+    await agents
+      .destroy(owner, server.id, { requestId: context.saga.requestId, signal: context.signal })
+      .catch((failure: unknown) => {
+        // Nobody was there to hear us, neither now nor before.
+        if (wasUnsent && isError(error, 'unavailable') && isError(failure, 'unavailable')) return;
+        throw isOutOfReach(error) ? error : failure;
+      });
+  }
+
   async function build(server: Server, context: Context): Promise<Report> {
     const owner = server.owner;
     if (owner === null) throw new CumuletError('no_valid_host', await noHostMessage(server.id));
@@ -96,17 +119,10 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
         signal: context.signal,
       });
     } catch (error) {
-      if (context.signal.aborted || isError(error, 'stale_generation')) throw error;
+      if (context.signal.aborted) throw error;
       // What no host would take: the image or the wish itself is at fault.
       if (isError(error, 'invalid')) throw aborted(server, error);
-      if (isOutOfReach(error) && !(wasUnsent && isError(error, 'unavailable'))) {
-        // The host may have heard us: it has to take the guest away before another may have it.
-        await agents.destroy(owner, server.id, { requestId, signal: context.signal }).catch(() => {
-          throw error;
-        });
-      } else if (!isOutOfReach(error)) {
-        await agents.destroy(owner, server.id, { requestId, signal: context.signal });
-      }
+      await clearHost(owner, server, error, wasUnsent, context);
       log.warn({ server: server.id, host: owner.host }, `the host did not build the server: ${messageOf(error)}`);
       if (server.refusedHosts.length + 1 >= MAX_HOSTS) throw exhausted(server, error);
       const next = await leaveHost(server, requestId);

@@ -3,51 +3,49 @@
 
 import * as grpc from '@grpc/grpc-js';
 import { CumuletError, type ErrorCode } from '#base';
-import { loadServices } from '#gen';
+import { computeV1 } from '#gen';
 import { HOST, type Server } from '#model';
 import type { Records } from '#store';
 
-type Unary = (
-  request: object,
-  options: grpc.CallOptions,
-  done: (error: grpc.ServiceError | null, answer: unknown) => void,
-) => void;
-
-interface Client extends grpc.Client {
-  GetConsoleOutput: Unary;
-  GetStats: Unary;
-  AttachConsole(): ConsoleStream;
-}
-
-export type ConsoleStream = grpc.ClientDuplexStream<object, { readonly data: Buffer }>;
+type Client = InstanceType<ReturnType<typeof computeV1.agentServiceClient>>;
+export type ConsoleStream = ReturnType<Client['attachConsole']>;
 
 const TIMEOUT_MS = 10_000;
 
+/** For what failed before an agent could say why: gRPC's own refusals. */
 const CODES: { readonly [status: number]: ErrorCode } = {
   [grpc.status.NOT_FOUND]: 'not_found',
   [grpc.status.UNAVAILABLE]: 'unavailable',
   [grpc.status.DEADLINE_EXCEEDED]: 'timeout',
-  [grpc.status.FAILED_PRECONDITION]: 'conflict',
-  [grpc.status.UNIMPLEMENTED]: 'unsupported',
 };
+
+export function errorFrom(error: grpc.ServiceError): CumuletError {
+  const told = error.metadata?.get('cumulet-code')[0] as ErrorCode | undefined;
+  return new CumuletError(told ?? CODES[error.code] ?? 'internal', error.details, { cause: error });
+}
 
 export class AgentRpc {
   readonly #clients = new Map<string, Client>();
-  #made: (new (address: string, credentials: grpc.ChannelCredentials) => Client) | undefined;
 
   async consoleOutput(records: Records, server: Server, lines: number): Promise<Buffer> {
-    const answer = await this.#call(records, server, 'GetConsoleOutput', { instanceId: server.id, lines });
-    return (answer as { output: Buffer }).output;
+    const client = this.#client(records, server);
+    const { output } = await answer<{ output: Buffer }>((options, done) =>
+      client.getConsoleOutput({ instanceId: server.id, lines }, options, done as never),
+    );
+    return output;
   }
 
   /** The guest's statistics, as its driver gives them. */
-  async stats(records: Records, server: Server): Promise<Record<string, unknown>> {
-    const answer = await this.#call(records, server, 'GetStats', { instanceId: server.id });
-    return JSON.parse((answer as { json: string }).json) as Record<string, unknown>;
+  async stats(records: Records, server: Server): Promise<unknown> {
+    const client = this.#client(records, server);
+    const { json } = await answer<{ json: string }>((options, done) =>
+      client.getStats({ instanceId: server.id }, options, done as never),
+    );
+    return JSON.parse(json);
   }
 
   attachConsole(records: Records, server: Server): ConsoleStream {
-    const stream = this.#client(records, server).AttachConsole();
+    const stream = this.#client(records, server).attachConsole();
     stream.write({ instanceId: server.id });
     return stream;
   }
@@ -57,16 +55,6 @@ export class AgentRpc {
     this.#clients.clear();
   }
 
-  #call(records: Records, server: Server, method: 'GetConsoleOutput' | 'GetStats', request: object): Promise<unknown> {
-    const client = this.#client(records, server);
-    return new Promise((resolve, reject) => {
-      client[method](request, { deadline: Date.now() + TIMEOUT_MS }, (error, answer) => {
-        if (error) reject(new CumuletError(CODES[error.code] ?? 'internal', error.details, { cause: error }));
-        else resolve(answer);
-      });
-    });
-  }
-
   #client(records: Records, server: Server): Client {
     const host = server.owner === null ? undefined : records.peek(HOST, server.owner.host)?.value;
     if (host === undefined || host.grpcAddress === '') {
@@ -74,20 +62,21 @@ export class AgentRpc {
     }
     let client = this.#clients.get(host.grpcAddress);
     if (client === undefined) {
-      client = new (this.#service())(host.grpcAddress, grpc.credentials.createInsecure());
+      // The schema is loaded at the first call, not when the controller starts.
+      client = new (computeV1.agentServiceClient())(host.grpcAddress, grpc.credentials.createInsecure());
       this.#clients.set(host.grpcAddress, client);
     }
     return client;
   }
+}
 
-  /** The schema is loaded at the first call, not when the controller starts. */
-  #service(): new (address: string, credentials: grpc.ChannelCredentials) => Client {
-    if (this.#made === undefined) {
-      const root = grpc.loadPackageDefinition(loadServices()) as unknown as {
-        compute: { v1: { ComputeAgentService: new (address: string, credentials: grpc.ChannelCredentials) => Client } };
-      };
-      this.#made = root.compute.v1.ComputeAgentService;
-    }
-    return this.#made;
-  }
+function answer<T>(
+  call: (options: grpc.CallOptions, done: (error: grpc.ServiceError | null, value?: T) => void) => unknown,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    call({ deadline: Date.now() + TIMEOUT_MS }, (error, value) => {
+      if (error || value === undefined) reject(error ? errorFrom(error) : new CumuletError('internal', 'no answer'));
+      else resolve(value);
+    });
+  });
 }
