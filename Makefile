@@ -2,10 +2,19 @@
 SHELL := /bin/sh
 NODE := bin/node
 
-.PHONY: help deps check types lint fmt proto test test-unit
+.PHONY: help up down clean-state deps check types lint fmt proto test test-unit
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+up: deps ## start a cloud of three nodes on this machine; Ctrl-C saves the guests and stops it
+	@exec bin/cumulet all
+
+down: deps ## stop the cloud from another terminal; its guests are saved
+	@bin/cumulet down
+
+clean-state: deps ## end every guest and forget everything
+	@bin/cumulet clean-state
 
 deps: ## install the npm packages (again only when the lock file has changed)
 	@deploy/deps.sh

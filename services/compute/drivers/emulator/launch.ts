@@ -9,7 +9,7 @@ import type { Exit } from './guest.ts';
 import type { GuestLayout } from './layout.ts';
 import { GUEST_FLAG } from './process.ts';
 
-const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'CUMULET_LOG'];
+const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'CUMULET_LOG', 'LD_LIBRARY_PATH'];
 
 export interface GuestProgram {
   /** Node's binary. */

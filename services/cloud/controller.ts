@@ -1,0 +1,139 @@
+// The controller: REST, sagas, reconcilers and the image store over one store and one bus. It keeps no state of its own, so
+// any number may run side by side.
+
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import {
+  type ApiComponents,
+  type Area,
+  createApi,
+  identityArea,
+  imageArea,
+  type SeededIdentity,
+  seedIdentity,
+  servers,
+  TokenService,
+} from '#api';
+import { type Clock, CumuletError, Group, type Log, type Startable } from '#base';
+import type { Bus } from '#bus';
+import { createConductor } from '#conductor';
+import { collectBlobs, FolderBlobStore, seedImages, watchTransfers } from '#image';
+import { createRecords, type Store } from '#store';
+import { computeArea } from './compute-area.ts';
+import type { Passwords } from './credentials.ts';
+
+/** The default images lie in the repository. */
+const TINY_IMAGE = fileURLToPath(new URL('../../deploy/images/tiny', import.meta.url));
+
+export const REGION = 'RegionOne';
+
+export interface ControllerComponents {
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface ControllerInit {
+  /** Name of this controller among others. */
+  readonly name: string;
+  readonly listen: string;
+  readonly port: number;
+  /** Folder of the shared image store. */
+  readonly images: string;
+  readonly passwords: Passwords;
+}
+
+export interface Controller extends Startable {
+  /** `http://address:port`, once started. */
+  readonly url: string;
+}
+
+export function createController(components: ControllerComponents, init: ControllerInit): Controller {
+  return new ControllerProgram(components, init);
+}
+
+class ControllerProgram implements Controller {
+  readonly #components: ControllerComponents;
+  readonly #init: ControllerInit;
+  #group = new Group();
+  #server: Server | undefined;
+
+  constructor(components: ControllerComponents, init: ControllerInit) {
+    this.#components = components;
+    this.#init = init;
+  }
+
+  get url(): string {
+    const address = this.#server?.address() as AddressInfo | null | undefined;
+    if (address === undefined || address === null) throw new CumuletError('internal', 'the API does not listen yet');
+    const host = address.address === '::' || address.address === '0.0.0.0' ? '127.0.0.1' : address.address;
+    return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+  }
+
+  async start(): Promise<void> {
+    const { store, bus, clock, log } = this.#components;
+    const records = createRecords(store);
+    const tokens = new TokenService(records, clock);
+    const foundations = new Group();
+    foundations.add(records);
+    foundations.add(tokens);
+    await foundations.start();
+    const group = new Group();
+    this.#group = group;
+    const blobs = await FolderBlobStore.open(this.#init.images);
+    const { projects } = await seedIdentity(records, this.#init.passwords);
+    await this.#seed(projects, { records, blobs, clock, log });
+    group.add({ start: async () => {}, stop: () => foundations.stop() });
+    group.add(createConductor({ records, store, bus, clock, log, owner: this.#init.name }));
+    group.add(collectBlobs({ blobs, records, clock, log }));
+    group.add(watchTransfers({ records, clock, log }));
+    const api: ApiComponents = { records, bus, clock, log, tokens, region: REGION };
+    const compute = servers({ records, clock, log });
+    group.add({ start: async () => {}, stop: async () => compute.close() });
+    group.add(this.#http(api, [identityArea(tokens), computeArea(compute), imageArea({ blobs })]));
+    await group.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#group.stop();
+  }
+
+  async #seed(projects: SeededIdentity['projects'], components: Omit<Parameters<typeof seedImages>[0], 'owner'>) {
+    await seedImages({ ...components, owner: projects.admin }, TINY_IMAGE);
+  }
+
+  #http(components: ApiComponents, areas: readonly Area[]): Startable {
+    const api = createApi(components, areas);
+    const server = createServer(api.app).on('upgrade', api.upgrade);
+    const { listen, port } = this.#init;
+    return {
+      start: async () => {
+        await new Promise<void>((resolve, reject) => {
+          server.once('error', (error: NodeJS.ErrnoException) => reject(explainListen(error, listen, port)));
+          server.listen(port, listen, resolve);
+        });
+        this.#server = server;
+      },
+      stop: () =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          server.closeAllConnections();
+        }),
+    };
+  }
+}
+
+function explainListen(error: NodeJS.ErrnoException, listen: string, port: number): Error {
+  if (error.code === 'EADDRINUSE') {
+    const message = `Port ${port} of ${listen} is taken by another program. Give another one: --port N, or CUMULET_PORT=N make up.`;
+    return new CumuletError('conflict', message, { cause: error });
+  }
+  if (error.code === 'EACCES') {
+    return new CumuletError('forbidden', `Port ${port} may not be opened without rights; take one from 1024 up.`, {
+      cause: error,
+    });
+  }
+  return error;
+}
