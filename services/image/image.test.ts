@@ -192,6 +192,19 @@ describe('seeding', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'seeds-'));
     for (const name of ['kernel', 'initrd', 'disk.qcow2']) writeFileSync(join(folder, name), `the ${name}`);
+    const part = (file: string, format: string, container = format) => ({
+      file,
+      disk_format: format,
+      container_format: container,
+    });
+    const manifest = {
+      name: 'tiny',
+      kernel: part('kernel', 'aki'),
+      ramdisk: part('initrd', 'ari'),
+      disk: part('disk.qcow2', 'qcow2', 'bare'),
+      properties: { os_command_line: 'console=ttyS0' },
+    };
+    writeFileSync(join(folder, 'image.json'), JSON.stringify(manifest));
   });
   afterEach(() => rmSync(folder, { recursive: true }));
   const seed = () => seedImages({ records, blobs, clock, log: silentLog, owner: 'admin' }, folder);
@@ -209,6 +222,7 @@ describe('seeding', () => {
       kernel_id: ids.get('tiny-kernel'),
       ramdisk_id: ids.get('tiny-initrd'),
       hw_architecture: 'riscv64',
+      os_command_line: 'console=ttyS0',
       img_config_drive: 'mandatory',
     });
     expect(cirros?.content).toEqual(tiny?.content);
@@ -225,11 +239,31 @@ describe('seeding', () => {
     expect(records.peek(IMAGE_SEED, 'tiny')?.value.imageId).toBe(after.get('tiny'));
   });
 
-  it('makes an image again that was deleted', async () => {
+  it('leaves alone what was deleted', async () => {
     const before = await seed();
     await records.transact((tx) => tx.delete(IMAGE, before.get('tiny') ?? ''));
+    await seed();
+    expect(records.peekList(IMAGE)).toHaveLength(3);
+  });
+
+  it('puts a new kernel under the same disk', async () => {
+    const before = await seed();
+    writeFileSync(join(folder, 'kernel'), 'a newer kernel');
     const after = await seed();
-    expect(records.peek(IMAGE, after.get('tiny') ?? '')?.value.name).toBe('tiny');
+    expect(after.get('tiny')).toBe(before.get('tiny'));
+    expect(after.get('tiny-kernel')).not.toBe(before.get('tiny-kernel'));
+    const tiny = records.peek(IMAGE, after.get('tiny') ?? '')?.value;
+    expect(tiny?.properties.kernel_id).toBe(after.get('tiny-kernel'));
+  });
+
+  it('takes the images that come with this repository', async () => {
+    const repository = join(import.meta.dirname, '../../deploy/images/tiny');
+    const ids = await seedImages({ records, blobs, clock, log: silentLog, owner: 'admin' }, repository);
+    const made = (name: string) => records.peek(IMAGE, ids.get(name) ?? '')?.value;
+    expect(made('tiny')).toMatchObject({ diskFormat: 'qcow2', content: { virtualSize: 64 * 1024 * 1024 } });
+    expect(made('tiny-kernel')).toMatchObject({ diskFormat: 'aki', containerFormat: 'aki' });
+    const kernel = await blobs.inspect(made('tiny-kernel')?.content?.contentId ?? '');
+    expect(kernel).toMatchObject({ format: 'linux', architecture: 'riscv64' });
   });
 
   it('does nothing without the folder', async () => {

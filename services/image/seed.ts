@@ -1,14 +1,15 @@
 // The images that a new cloud has: the tiny one with its kernel and initial ramdisk, and the same under a name with
 // `cirros` in it, which the suites written for DevStack look for. Seeding is idempotent by name and content: nothing
-// happens when the same bytes are there, and new bytes make a new image while the old one is hidden and lives on.
+// happens when the same bytes were seeded before, and new bytes make a new image while the old one is hidden and lives on.
 
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { type Clock, type Log, newUuid } from '#base';
 import type { BlobStore } from '#disk';
-import { type DiskFormat, IMAGE, IMAGE_SEED, type Image, type ImageContent } from '#model';
+import { CONTAINER_FORMATS, DISK_FORMATS, IMAGE, IMAGE_SEED, type Image, type ImageContent } from '#model';
 import type { Records } from '#store';
 
 export interface SeedComponents {
@@ -20,44 +21,63 @@ export interface SeedComponents {
   readonly owner: string;
 }
 
+/** deploy/images/<name>/image.json: what an image of the box consists of. */
+const part = z.object({
+  file: z.string(),
+  disk_format: z.enum(DISK_FORMATS),
+  container_format: z.enum(CONTAINER_FORMATS),
+});
+const manifest = z.object({
+  name: z.string(),
+  kernel: part.optional(),
+  ramdisk: part.optional(),
+  disk: part,
+  properties: z.record(z.string(), z.string()),
+});
+type Manifest = z.output<typeof manifest>;
+
 interface Seed {
   readonly name: string;
-  readonly file: string;
-  readonly format: DiskFormat;
-  readonly properties?: Readonly<Record<string, string>>;
+  readonly part: z.output<typeof part>;
+  readonly properties: Readonly<Record<string, string>>;
   /** Properties that name other seeds. */
-  readonly links?: Readonly<Record<string, string>>;
+  readonly links: Readonly<Record<string, string>>;
 }
 
-const BOOTS = {
-  properties: {
-    architecture: 'riscv64',
-    hw_architecture: 'riscv64',
-    img_config_drive: 'mandatory',
-    os_admin_user: 'cirros',
-    os_distro: 'cumulet-tiny',
-    os_type: 'linux',
-  },
-  links: { kernel_id: 'tiny-kernel', ramdisk_id: 'tiny-initrd' },
-} as const;
+/** The scheduler keeps the guest from hosts of another kind; without DHCP the config drive still tells it who it is. */
+const ALWAYS = { hw_architecture: 'riscv64', img_config_drive: 'mandatory' };
 
-const SEEDS: readonly Seed[] = [
-  { name: 'tiny-kernel', file: 'kernel', format: 'aki' },
-  { name: 'tiny-initrd', file: 'initrd', format: 'ari' },
-  { name: 'tiny', file: 'disk.qcow2', format: 'qcow2', ...BOOTS },
-  { name: 'cirros-tiny-riscv64-disk', file: 'disk.qcow2', format: 'qcow2', ...BOOTS },
-];
+function seedsOf({ name, kernel, ramdisk, disk, properties }: Manifest): Seed[] {
+  const plain = { properties: {}, links: {} };
+  const links = {
+    ...(kernel ? { kernel_id: `${name}-kernel` } : {}),
+    ...(ramdisk ? { ramdisk_id: `${name}-initrd` } : {}),
+  };
+  const boots = { part: disk, properties: { ...ALWAYS, ...properties }, links };
+  return [
+    ...(kernel ? [{ name: `${name}-kernel`, part: kernel, ...plain }] : []),
+    ...(ramdisk ? [{ name: `${name}-initrd`, part: ramdisk, ...plain }] : []),
+    { name, ...boots },
+    { name: `cirros-${name}-riscv64-disk`, ...boots },
+  ];
+}
 
-/** Makes the images of `folder` (deploy/images/tiny); when it is not there nothing happens. Returns ids by name. */
+function readManifest(folder: string): Manifest | undefined {
+  const path = join(folder, 'image.json');
+  return existsSync(path) ? manifest.parse(JSON.parse(readFileSync(path, 'utf8'))) : undefined;
+}
+
+/** Makes the images of `folder` (deploy/images/tiny); without its image.json nothing happens. Returns ids by name. */
 export async function seedImages(components: SeedComponents, folder: string): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
   const contents = new Map<string, ImageContent>();
-  for (const seed of SEEDS) {
-    const path = join(folder, seed.file);
-    if (!existsSync(path)) {
-      components.log.warn({ path }, `the image ${seed.name} is not made: its file is missing`);
-      continue;
-    }
+  const found = readManifest(folder);
+  if (found === undefined) {
+    components.log.warn({ folder }, 'the folder holds no image.json: no images are made of it');
+    return ids;
+  }
+  for (const seed of seedsOf(found)) {
+    const path = join(folder, seed.part.file);
     const content =
       contents.get(path) ?? (await presentContent(components, seed, path)) ?? (await store(components.blobs, path));
     contents.set(path, content);
@@ -99,8 +119,15 @@ function make(
   return records.transact((tx) => {
     const present = tx.get(IMAGE_SEED, seed.name);
     const image = present && tx.get(IMAGE, present.imageId);
-    if (image && present.contentId === content.contentId) return image.id;
     const now = clock.now();
+    if (present?.contentId === content.contentId) {
+      // Whoever deleted it meant it. A new kernel under the same disk is taken over.
+      const properties = { ...image?.properties, ...linksOf(seed, ids) };
+      if (image && JSON.stringify(properties) !== JSON.stringify(image.properties)) {
+        tx.update(IMAGE, { ...image, properties, updatedAt: now });
+      }
+      return present.imageId;
+    }
     if (image) tx.update(IMAGE, { ...image, hidden: true, updatedAt: now });
     const made = newImage(seed, content, ids, owner, now);
     tx.create(IMAGE, made);
@@ -111,6 +138,11 @@ function make(
   });
 }
 
+function linksOf(seed: Seed, ids: ReadonlyMap<string, string>): Record<string, string> {
+  const links = Object.entries(seed.links).map(([property, name]) => [property, ids.get(name)]);
+  return Object.fromEntries(links.filter(([, id]) => id !== undefined));
+}
+
 function newImage(
   seed: Seed,
   content: ImageContent,
@@ -118,11 +150,6 @@ function newImage(
   owner: string,
   now: number,
 ): Image {
-  const links = Object.entries(seed.links ?? {}).flatMap(([property, name]) => {
-    const id = ids.get(name);
-    return id === undefined ? [] : [[property, id]];
-  });
-  const container = seed.format === 'aki' || seed.format === 'ari' ? seed.format : 'bare';
   return {
     id: newUuid(),
     name: seed.name,
@@ -131,12 +158,12 @@ function newImage(
     status: 'active',
     protected: false,
     hidden: false,
-    diskFormat: seed.format,
-    containerFormat: container,
+    diskFormat: seed.part.disk_format,
+    containerFormat: seed.part.container_format,
     minDiskGib: 0,
     minRamMib: 0,
     tags: [],
-    properties: { ...seed.properties, ...Object.fromEntries(links) },
+    properties: { ...seed.properties, ...linksOf(seed, ids) },
     content,
     staged: null,
     transfer: null,
