@@ -13,7 +13,11 @@ export interface Domain {
   readonly tags: readonly string[];
 }
 
-export const DOMAIN: Kind<Domain> = { name: 'domain', id: (domain) => domain.id, unique: (domain) => [`name//${domain.name}`] };
+export const DOMAIN: Kind<Domain> = {
+  name: 'domain',
+  id: (domain) => domain.id,
+  unique: (domain) => [`name//${domain.name}`],
+};
 
 export interface Project {
   readonly id: string;
