@@ -5,21 +5,24 @@ import { messageOf } from '#base';
 import { decode, parseKey, ROOT } from './records-keys.ts';
 import type { Change, Entry } from './store.ts';
 
-/** A record as it lies in the index; its value is decoded at the first look. */
+/** A record as it lies in the index; decoded at the first look, and then without its bytes. */
 export class IndexedRecord {
-  readonly #entry: Entry;
+  readonly revision: number;
+  readonly #key: string;
+  #bytes: Uint8Array | undefined;
   #value: unknown;
 
   constructor(entry: Entry) {
-    this.#entry = entry;
-  }
-
-  get revision(): number {
-    return this.#entry.modRevision;
+    this.revision = entry.modRevision;
+    this.#key = entry.key;
+    this.#bytes = entry.value;
   }
 
   get value(): unknown {
-    this.#value ??= decode(this.#entry.key, this.#entry.value);
+    if (this.#bytes !== undefined) {
+      this.#value = decode(this.#key, this.#bytes);
+      this.#bytes = undefined;
+    }
     return this.#value;
   }
 }
