@@ -1,6 +1,6 @@
 // A host: one machine that runs guests, as its agent's heartbeats describe it. Written by the heartbeat reconciler, but
-// for `disabled`, which is the operator's (api). Whether it is up is decided by how long its record has not been
-// refreshed on a monotonic clock: a laptop that slept loses no host.
+// for `disabled`, `forcedDown` and `availabilityZone`, which are the operator's (api). Whether it is up is decided by how
+// long its record has not been refreshed on a monotonic clock: a laptop that slept loses no host.
 
 import type { Kind } from './kind.ts';
 
@@ -17,6 +17,8 @@ export interface Host {
   readonly state: 'up' | 'down';
   /** null: enabled. */
   readonly disabled: { readonly reason: string | null; readonly at: number } | null;
+  /** An operator vouches that it is down, whatever it says itself. */
+  readonly forcedDown?: boolean;
   /** UTC microseconds of the last heartbeat that was written down. */
   readonly heartbeatAt: number;
   readonly startedAt: number;
@@ -41,8 +43,8 @@ export const HOST: Kind<Host> = {
 export type HostStatus = 'UP' | 'DOWN' | 'MAINTENANCE' | 'UNKNOWN' | '';
 
 /** `host_status` of a server (2.16): '' without a host. */
-export function hostStatus(host: Pick<Host, 'state' | 'disabled'> | undefined): HostStatus {
+export function hostStatus(host: Pick<Host, 'state' | 'disabled' | 'forcedDown'> | undefined): HostStatus {
   if (host === undefined) return '';
   if (host.disabled !== null) return 'MAINTENANCE';
-  return host.state === 'up' ? 'UP' : 'DOWN';
+  return host.state === 'up' && host.forcedDown !== true ? 'UP' : 'DOWN';
 }

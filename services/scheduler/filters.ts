@@ -22,6 +22,7 @@ const compute: Filter = {
     if (host.disabled !== null) {
       return `its compute service is disabled${host.disabled.reason === null ? '' : `: ${host.disabled.reason}`}`;
     }
+    if (host.forcedDown === true) return 'an operator has forced it down';
     return host.state === 'down' ? 'its node agent does not report' : undefined;
   },
 };
