@@ -7,10 +7,12 @@ import { fileURLToPath } from 'node:url';
 import {
   type ApiComponents,
   type Area,
+  computeArea,
   createApi,
   identityArea,
   imageArea,
   type SeededIdentity,
+  seedFlavors,
   seedIdentity,
   servers,
   TokenService,
@@ -20,7 +22,6 @@ import type { Bus } from '#bus';
 import { createConductor } from '#conductor';
 import { collectBlobs, FolderBlobStore, seedImages, watchTransfers } from '#image';
 import { createRecords, type Store } from '#store';
-import { computeArea } from './compute-area.ts';
 import type { Passwords } from './credentials.ts';
 
 /** The default images lie in the repository. */
@@ -84,6 +85,7 @@ class ControllerProgram implements Controller {
     this.#group = group;
     const blobs = await FolderBlobStore.open(this.#init.images);
     const { projects } = await seedIdentity(records, this.#init.passwords);
+    await seedFlavors({ records, clock });
     await this.#seed(projects, { records, blobs, clock, log });
     group.add({ start: async () => {}, stop: () => foundations.stop() });
     group.add(createConductor({ records, store, bus, clock, log, owner: this.#init.name }));

@@ -1,8 +1,8 @@
-// The compute area: everything under /compute, in Nova's dialect. Servers come from servers/ and are handed in.
+// The compute area: everything under /compute, in Nova's dialect. Servers hold connections to node agents and are
+// handed in.
 
 import { NOVA } from '../http/dialects.ts';
-import type { Area, Route, SocketRoute } from '../http/route.ts';
-import type { Rules } from '../policy/checks.ts';
+import type { Area } from '../http/route.ts';
 import { EXTENSION_ROUTES } from './extensions.ts';
 import { FLAVOR_ROUTES } from './flavors/mod.ts';
 import { AGGREGATE_ROUTES } from './hosts/aggregates.ts';
@@ -13,23 +13,19 @@ import { ZONE_ROUTES } from './hosts/zones.ts';
 import { KEYPAIR_ROUTES } from './keypairs/mod.ts';
 import { QUOTA_ROUTES } from './quotas/mod.ts';
 import { COMPUTE_RULES } from './rules.ts';
+import { SERVER_GROUP_ROUTES, SERVER_GROUP_RULES } from './server-groups/mod.ts';
+import { SERVER_RULES, type Servers } from './servers/mod.ts';
 import { COMPUTE_DOCUMENTS, COMPUTE_VERSIONS, rewriteComputePath } from './versions.ts';
 
-/** What is mounted beside compute's own routes. */
-export interface ComputeParts {
-  readonly routes: readonly Route[];
-  readonly rules: Rules;
-  readonly sockets?: readonly SocketRoute[];
-}
-
-export const computeArea = (parts: ComputeParts = { routes: [], rules: {} }): Area => ({
+export const computeArea = (servers: Servers): Area => ({
   name: 'compute',
   dialect: NOVA,
   prefix: '/compute',
   root: '/v2.1',
   documents: COMPUTE_DOCUMENTS,
   routes: [
-    ...parts.routes,
+    ...servers.routes,
+    ...SERVER_GROUP_ROUTES,
     ...FLAVOR_ROUTES,
     ...KEYPAIR_ROUTES,
     ...QUOTA_ROUTES,
@@ -40,9 +36,9 @@ export const computeArea = (parts: ComputeParts = { routes: [], rules: {} }): Ar
     ...AGGREGATE_ROUTES,
     ...EXTENSION_ROUTES,
   ],
-  rules: { ...COMPUTE_RULES, ...parts.rules },
+  rules: { ...COMPUTE_RULES, ...SERVER_RULES, ...SERVER_GROUP_RULES },
   microversions: COMPUTE_VERSIONS,
   catalog: [{ type: 'compute', name: 'nova', path: '/compute/v2.1' }],
-  sockets: parts.sockets ?? [],
+  sockets: servers.sockets,
   rewrite: rewriteComputePath,
 });

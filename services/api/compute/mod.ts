@@ -1,5 +1,6 @@
 // Public face of compute's API.
-export { type ComputeParts, computeArea } from './area.ts';
+export { computeArea } from './area.ts';
 export { seedFlavors } from './flavors/mod.ts';
-export { serverReferences } from './references.ts';
+export { SERVER_GROUP_ROUTES, SERVER_GROUP_RULES } from './server-groups/mod.ts';
+export { SERVER_RULES, type Servers, servers } from './servers/mod.ts';
 export { COMPUTE_MAX, COMPUTE_MIN } from './versions.ts';

@@ -189,6 +189,8 @@ class Mount {
     const fit = served.filter((route) => route.method === method);
     const found = fit.length === 0 && method === 'HEAD' ? served.filter((route) => route.method === 'GET') : fit;
     if (found.length > 0) return found;
+    // A method that another version has is not there yet, or not any more.
+    if (candidates.some((route) => route.method === method)) throw new Refusal(this.#dialect.notFound());
     const allow = [...new Set(served.map((route) => route.method))].join(', ');
     throw new Refusal({
       status: 405,
