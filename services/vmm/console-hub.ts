@@ -5,12 +5,13 @@
 //   hvc0   ─┴─► output ──────────┼─► log file
 //                                └─► the last 16 KiB
 //
-// Input goes to the device that printed last: a guest has one login, on the serial line or on hvc0. Before any has, it
-// goes to the serial line.
+// Input goes to the serial line, until hvc0 has printed something: a guest that was given hvc0 has its login there.
 
 import type { ConsoleBackend } from '#emulator';
 
 const RECENT_BYTES = 16 * 1024;
+/** Chunks of input kept for a guest that is still starting. */
+const MAX_EARLY = 1024;
 
 export type ConsoleDevice = 'serial' | 'hvc0';
 
@@ -26,13 +27,15 @@ export class ConsoleHub {
   readonly #sinks = new Set<(bytes: Uint8Array) => void>();
   readonly #receivers = new Map<ConsoleDevice, (bytes: Uint8Array) => void>();
   #recent: Uint8Array = new Uint8Array(0);
+  /** Typed before the guest was there; undefined once it is. */
+  #early: Uint8Array[] | undefined = [];
   #input: ConsoleDevice = 'serial';
 
   /** The host's side of a console device of the guest. */
   device(name: ConsoleDevice): ConsoleBackend {
     return {
       write: (bytes) => {
-        this.#input = name;
+        if (name === 'hvc0') this.#input = name;
         this.#output(bytes);
       },
       onInput: (callback) => this.#receivers.set(name, callback),
@@ -41,6 +44,11 @@ export class ConsoleHub {
 
   save(): ConsoleStateV1 {
     return { kind: 'console', version: 1, input: this.#input, recent: Buffer.from(this.#recent).toString('base64') };
+  }
+
+  /** The guest starts again. */
+  reset(): void {
+    this.#input = 'serial';
   }
 
   restore(state: ConsoleStateV1): void {
@@ -58,7 +66,18 @@ export class ConsoleHub {
     return this.#recent;
   }
 
+  /** The guest has started, or has been restored: what was typed meanwhile reaches it now. */
+  begin(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const bytes of early) this.type(bytes);
+  }
+
   type(bytes: Uint8Array): void {
+    if (this.#early !== undefined) {
+      if (this.#early.length < MAX_EARLY) this.#early.push(bytes.slice());
+      return;
+    }
     this.#receivers.get(this.#input)?.(bytes);
   }
 

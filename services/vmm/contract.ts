@@ -57,7 +57,7 @@ export interface GuestConfig {
   readonly harts: number;
   readonly kernel?: string;
   readonly initrd?: string;
-  /** Kernel command line. */
+  /** Kernel command line. When it names hvc0, the guest has a virtio console, and that is where input goes. */
   readonly append?: string;
   /** M-mode firmware instead of our SBI. */
   readonly bios?: string;
@@ -87,6 +87,7 @@ export interface ControlMethods {
   powerOff: { params: Record<string, never>; result: Record<string, never> };
   /** Pauses, writes RAM (sparse) and device state into the folder; `exit` ends the process afterwards. */
   save: { params: { folder: string; exit?: boolean }; result: { bytes: number } };
+  /** 'unsupported' without a virtio console: a serial line has no size. */
   resizeConsole: { params: { columns: number; rows: number }; result: Record<string, never> };
   stats: { params: Record<string, never>; result: GuestStats };
 }

@@ -155,6 +155,7 @@ export class Guest {
       } else {
         await this.#restore(this.#config.restoreFrom);
       }
+      this.#hub.begin();
       if (this.#config.startPaused === true) {
         await this.#devices.quiesce();
         this.#to('hold');
@@ -219,7 +220,10 @@ export class Guest {
   }
 
   resizeConsole(columns: number, rows: number): void {
-    for (const device of this.#devices.devices) if (device instanceof VirtioConsole) device.resize(columns, rows);
+    const device = this.#devices.devices.find((candidate) => candidate instanceof VirtioConsole);
+    if (device === undefined)
+      throw new CumuletError('unsupported', 'the console of this guest is a serial line, which has no size');
+    device.resize(columns, rows);
   }
 
   async stats(): Promise<GuestStats> {
@@ -266,11 +270,13 @@ export class Guest {
         options: { mac: macBytes(nic.mac), mtu: nic.mtu, offloads },
       };
     });
+    // A second login that nobody asked for would mix with the first one's.
+    const hvc = /\bhvc0\b/.test(this.#config.append ?? '');
     return [
       ...this.#disks.map(({ backend, serial }): DeviceSpec => ({ type: 'block', backend, serial })),
       ...nics,
       { type: 'rng', backend: { fill: (into) => randomFillSync(into) } },
-      { type: 'console', backend: hub.device('hvc0') },
+      ...(hvc ? [{ type: 'console', backend: hub.device('hvc0') } as const] : []),
       { type: 'power-button' },
     ];
   }
@@ -294,6 +300,7 @@ export class Guest {
     if (this.#firmware === 'none') this.#board.hartStates.startAll();
     await this.#threads.reset(this.#firmware, entry.pc, entry.privilege, entry.dtb);
     this.#board.clock.set(0);
+    this.#hub.reset();
   }
 
   async #restore(folder: string): Promise<void> {
