@@ -128,6 +128,8 @@ describe('a server', () => {
   it.each([
     ['2.1', 'demo'],
     ['2.1', 'admin'],
+    ['2.79', 'demo'],
+    ['2.79', 'admin'],
     [MAX, 'demo'],
     [MAX, 'admin'],
   ])('shows at %s to %s what it is', async (version, as) => {

@@ -30,8 +30,8 @@ interface Stats {
 const MIB = 1024 ** 2;
 const STATES: Readonly<Record<string, string>> = { running: 'running', paused: 'paused', crashed: 'crashed' };
 
-/** The drivers that Nova's form knows; what is none of them is said to be what comes nearest. */
-const DRIVERS: Readonly<Record<string, string>> = { qemu: 'libvirt', fake: 'fake' };
+/** Of the drivers that Nova's form knows (libvirt, vmwareapi, ...) the one that ours come nearest to. */
+const NEAREST_DRIVER = 'libvirt';
 
 function standardForm(ctx: RequestContext, server: Server, stats: Stats): object {
   const host = server.owner === null ? undefined : ctx.records.peek(HOST, server.owner.host)?.value;
@@ -42,7 +42,7 @@ function standardForm(ctx: RequestContext, server: Server, stats: Stats): object
   return {
     config_drive: server.configDrive,
     state: STATES[stats.state ?? ''] ?? 'shutdown',
-    driver: DRIVERS[host?.hypervisorType ?? ''] ?? 'libvirt',
+    driver: NEAREST_DRIVER,
     hypervisor: host?.hypervisorType ?? null,
     hypervisor_os: 'linux',
     uptime: stats.uptimeMs === undefined ? null : Math.floor(stats.uptimeMs / 1000),

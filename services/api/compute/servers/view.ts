@@ -107,8 +107,8 @@ function faultView(ctx: ViewContext, server: Server): object {
   };
 }
 
-/** What PUT and rebuild answered before 2.75. */
-export function commonView(ctx: ViewContext, server: Server): Record<string, unknown> {
+/** What PUT and rebuild answered before 2.75. `extended`: addresses tell their kind and MAC. */
+export function commonView(ctx: ViewContext, server: Server, extended = false): Record<string, unknown> {
   const at = (minor: number) => ctx.microversion.atLeast(2, minor);
   const status = serverStatus(server);
   return {
@@ -123,7 +123,7 @@ export function commonView(ctx: ViewContext, server: Server): Record<string, unk
     flavor: flavorView(ctx, server),
     created: zulu(server.createdAt),
     updated: zulu(server.updatedAt),
-    addresses: addressesOf(ctx, server, true),
+    addresses: addressesOf(ctx, server, extended),
     accessIPv4: server.accessIpV4,
     accessIPv6: server.accessIpV6,
     links: serverLinks(ctx, server.id),
@@ -171,7 +171,7 @@ export function wholeView(ctx: ViewContext, server: Server, withGroups: boolean)
   const groups = securityGroupNames(ctx, server);
   const host = server.owner === null ? undefined : ctx.records.peek(HOST, server.owner.host)?.value;
   return {
-    ...commonView(ctx, server),
+    ...commonView(ctx, server, true),
     key_name: server.key?.name ?? null,
     config_drive: server.configDrive ? 'True' : '',
     'OS-EXT-AZ:availability_zone': host?.availabilityZone ?? server.availabilityZone ?? '',
