@@ -140,19 +140,23 @@ class ColdEmit implements Emit {
   storeConditional(width: AtomicWidth, address: I64, value: I64): I64 {
     const rt = this.#rt;
     const stored = this.let(value);
-    const offset = this.#atomic(address, width, 0);
+    const target = this.let(address);
     const failed = this.code.var(i64.const(1n));
-    this.code.if(i64.eq(rt.word64(this.#h, 'reservation'), i64.extendU(offset)), () => {
-      const expected = this.let(rt.word64(this.#h, 'reserved'));
-      // Another hart's store of the very same value is not noticed; nothing can tell the difference.
-      const changed =
-        width === 'd'
-          ? i64.ne(rt.ram.atomicCompareExchange('i64', offset, expected, stored), expected)
-          : i32.ne(
-              rt.ram.atomicCompareExchange('i32', offset, i32.wrap(expected), i32.wrap(stored)),
-              i32.wrap(expected),
-            );
-      this.code.set(failed, i64.extendU(changed));
+    // Without a reservation it fails before the address is looked at, as on QEMU.
+    this.code.if(i64.ne(rt.word64(this.#h, 'reservation'), -1n), () => {
+      const offset = this.#atomic(target, width, 0);
+      this.code.if(i64.eq(rt.word64(this.#h, 'reservation'), i64.extendU(offset)), () => {
+        const expected = this.let(rt.word64(this.#h, 'reserved'));
+        // Another hart's store of the very same value is not noticed; nothing can tell the difference.
+        const changed =
+          width === 'd'
+            ? i64.ne(rt.ram.atomicCompareExchange('i64', offset, expected, stored), expected)
+            : i32.ne(
+                rt.ram.atomicCompareExchange('i32', offset, i32.wrap(expected), i32.wrap(stored)),
+                i32.wrap(expected),
+              );
+        this.code.set(failed, i64.extendU(changed));
+      });
     });
     rt.setWord(this.code, this.#h, 'reservation', i64.const(-1n));
     return failed.get;
