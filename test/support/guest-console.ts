@@ -1,0 +1,103 @@
+// A guest's serial console as a person uses it: waits for a text, types an answer. Over the API's own websocket.
+
+import { call } from './api.ts';
+
+const COMMAND_TIMEOUT_MS = 30_000;
+
+export class GuestConsole {
+  readonly #socket: WebSocket;
+  #seen = '';
+  #listeners = new Set<() => void>();
+  #marks = 0;
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.binaryType = 'arraybuffer';
+    socket.addEventListener('message', (event: { data: unknown }) => {
+      const { data } = event;
+      this.#seen += typeof data === 'string' ? data : Buffer.from(data as ArrayBuffer).toString('latin1');
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  /** Asks the API for the console of a server and opens it. */
+  static async open(url: string, token: string, serverId: string): Promise<GuestConsole> {
+    const answer = await call(url, 'POST', `/compute/v2.1/servers/${serverId}/remote-consoles`, {
+      token,
+      headers: { 'OpenStack-API-Version': 'compute 2.8' },
+      body: { remote_console: { protocol: 'serial', type: 'serial' } },
+    });
+    if (answer.status !== 200) throw new Error(`no console: ${answer.status} ${JSON.stringify(answer.body)}`);
+    const socket = new WebSocket(answer.body.remote_console.url);
+    const console = new GuestConsole(socket);
+    await new Promise<void>((resolve, reject) => {
+      socket.addEventListener('open', () => resolve());
+      socket.addEventListener('error', () => reject(new Error('the console could not be opened')));
+    });
+    return console;
+  }
+
+  /** All that was printed since the last match of `expect`. */
+  get seen(): string {
+    return this.#seen;
+  }
+
+  type(text: string): void {
+    this.#socket.send(Buffer.from(text));
+  }
+
+  /** Resolves with what was printed up to the end of the match, and forgets it. */
+  async expect(pattern: RegExp, timeout = COMMAND_TIMEOUT_MS): Promise<string> {
+    const deadline = AbortSignal.timeout(timeout);
+    for (;;) {
+      const match = pattern.exec(this.#seen);
+      if (match !== null) {
+        const end = match.index + match[0].length;
+        const text = this.#seen.slice(0, end);
+        this.#seen = this.#seen.slice(end);
+        return text;
+      }
+      await new Promise<void>((resolve, reject) => {
+        const done = (): void => {
+          this.#listeners.delete(done);
+          deadline.removeEventListener('abort', late);
+          resolve();
+        };
+        const late = (): void => {
+          this.#listeners.delete(done);
+          reject(new Error(`${pattern} was not printed within ${timeout} ms; seen: ${this.#seen}`));
+        };
+        this.#listeners.add(done);
+        deadline.addEventListener('abort', late);
+        if (deadline.aborted) late();
+      });
+    }
+  }
+
+  /** Logs in on the tiny image. */
+  async login(): Promise<void> {
+    this.type('\n');
+    await this.expect(/login: $/);
+    this.type('cirros\n');
+    await this.expect(/[Pp]assword: $/);
+    this.type('gocubsgo\n');
+    await this.expect(/[$#] $/);
+  }
+
+  /** Runs a command at the shell prompt: what it printed, and its exit status. */
+  async run(command: string, timeout = COMMAND_TIMEOUT_MS): Promise<{ output: string; status: number }> {
+    // Two halves, so that the echo of the command is not taken for its end.
+    this.#marks += 1;
+    const mark = `done-${this.#marks}`;
+    this.type(`${command}; echo "${mark.slice(0, 2)}""${mark.slice(2)}:$?:"\n`);
+    const text = await this.expect(new RegExp(`${mark}:(\\d+):`), timeout);
+    await this.expect(/[$#] $/);
+    const status = Number(/:(\d+):$/.exec(text)?.[1]);
+    const lines = text.split(/\r?\n/);
+    return { output: lines.slice(1, -1).join('\n'), status };
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
