@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Answer, type CallOptions, call, passwordAuth } from './http.ts';
 import { must, type RunOptions, run } from './run.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -36,41 +37,40 @@ export async function cloudFolders(name: string): Promise<CloudFolders> {
   };
 }
 
+/** One program of a cloud: `bin/cumulet all`, a controller, or a node. */
 export class CloudProcess {
-  readonly url: string;
   readonly #child: ChildProcess;
   readonly #folders: CloudFolders;
   readonly #output: () => string;
 
-  private constructor(url: string, child: ChildProcess, folders: CloudFolders, output: () => string) {
-    this.url = url;
+  private constructor(child: ChildProcess, folders: CloudFolders, output: () => string) {
     this.#child = child;
     this.#folders = folders;
     this.#output = output;
   }
 
-  /** Resolves when the cloud has printed its address. */
-  static async start(folders: CloudFolders, args: readonly string[] = []): Promise<CloudProcess> {
-    const child = spawn(join(ROOT, 'bin/cumulet'), ['all', '--port', '0', ...args], {
-      env: folders.env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  /** Resolves when the program says that it is up. */
+  static async start(folders: CloudFolders, args: readonly string[] = ['all', '--port', '0']): Promise<CloudProcess> {
+    const child = spawn(join(ROOT, 'bin/cumulet'), args, { env: folders.env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
-    const url = await new Promise<string>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`the cloud is not ready after 30 s:\n${output}`)), 30_000);
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${args[0]} is not ready after 30 s:\n${output}`)), 30_000);
       const look = (chunk: Buffer): void => {
         output += chunk.toString();
-        const found = /^\s*API\s+(http:\/\/\S+)/m.exec(output);
-        if (found?.[1] !== undefined) {
-          clearTimeout(timer);
-          resolve(found[1]);
-        }
+        if (!/is up\b[\s\S]*\n/.test(output)) return;
+        clearTimeout(timer);
+        resolve();
       };
       child.stdout.on('data', look);
       child.stderr.on('data', look);
-      child.on('close', (code) => reject(new Error(`the cloud ended with ${code}:\n${output}`)));
+      child.on('close', (code) => reject(new Error(`${args[0]} ended with ${code}:\n${output}`)));
     });
-    return new CloudProcess(url, child, folders, () => output);
+    return new CloudProcess(child, folders, () => output);
+  }
+
+  /** The address of the API. */
+  get url(): string {
+    return /^\s*API\s+(http:\/\/\S+)/m.exec(this.#output())?.[1] ?? '';
   }
 
   get pid(): number {
@@ -82,7 +82,7 @@ export class CloudProcess {
     return this.#output();
   }
 
-  /** Ends the cloud by a signal and resolves when its process is gone. */
+  /** Ends the program by a signal and resolves when its process is gone. */
   async end(signal: NodeJS.Signals): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const closed = new Promise<void>((resolve) => this.#child.once('close', () => resolve()));
@@ -102,6 +102,21 @@ export class CloudProcess {
   /** `cloudctl` with its exit status, for calls that fail. */
   tryCloudctl(args: readonly string[]) {
     return run(join(ROOT, 'bin/cloudctl'), args, { env: this.#folders.env, timeout: 120_000 });
+  }
+
+  /** A token of the account in the project of the same name. */
+  async token(user: 'admin' | 'demo' = 'admin'): Promise<string> {
+    const passwords = JSON.parse(await readFile(join(this.#folders.state, 'passwords.json'), 'utf8'));
+    const scope = { project: { name: user, domain: { id: 'default' } } };
+    const body = passwordAuth(user, passwords[user], scope);
+    const answer = await call(this.url, 'POST', '/identity/v3/auth/tokens', { body });
+    if (answer.status !== 201) throw new Error(`no token: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.headers.get('x-subject-token') ?? '';
+  }
+
+  /** One call of the API as `user`. */
+  async api(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
+    return call(this.url, method, path, { token: await this.token(), ...options });
   }
 }
 

@@ -1,6 +1,6 @@
 // A guest's serial console as a person uses it: waits for a text, types an answer. Over the API's own websocket.
 
-import { call } from './api.ts';
+import { call } from './http.ts';
 
 const COMMAND_TIMEOUT_MS = 30_000;
 
