@@ -117,6 +117,7 @@ describe('making a flavor', () => {
     expect(made.status).toBe(200);
     expect(made.body.flavor).toMatchObject({ ram: 128, vcpus: 2, swap: 16, rxtx_factor: 1.5 });
     expect(made.body.flavor.id).toMatch(/^[0-9a-f-]{36}$/);
+    expect((await ask(admin, 'DELETE', `/flavors/${made.body.flavor.id}`)).status).toBe(202);
   });
 
   it.each([

@@ -40,6 +40,8 @@ export function unseal(token: string, keyOf: (id: string) => TokenKey | undefine
   if (token.length > 4096 || !/^[A-Za-z0-9_-]+$/.test(token)) return undefined;
   const bytes = Buffer.from(token, 'base64url');
   if (bytes.length < HEAD + TAG || bytes[0] !== VERSION) return undefined;
+  // The last letter has bits that decode to nothing: a token has one spelling and no other.
+  if (bytes.toString('base64url') !== token) return undefined;
   const key = keyOf(bytes.toString('hex', 1, 1 + KEY_ID));
   if (key === undefined) return undefined;
   const decipher = createDecipheriv(
