@@ -152,6 +152,12 @@ export class VSwitch {
     if (frame !== undefined) this.#toPort(port, frame);
   }
 
+  /** Counts what the sink could not hand over to a port. */
+  dropped(reason: DropReason, port: Port): void {
+    count(this.counters.drops, reason);
+    count(port.counters.drops, reason);
+  }
+
   #drop(reason: DropReason, frame: Frame): void {
     count(this.counters.drops, reason);
     const port = this.#tables.ports[frame.ingress];

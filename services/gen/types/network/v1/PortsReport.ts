@@ -6,10 +6,12 @@ export interface PortsReport {
   'host'?: (string);
   'pluggedPortIds'?: (string)[];
   'sentAt'?: (number | string | Long);
+  'complete'?: (boolean);
 }
 
 export interface PortsReport__Output {
   'host': (string);
   'pluggedPortIds': (string)[];
   'sentAt': (number);
+  'complete': (boolean);
 }

@@ -1,0 +1,127 @@
+// The records that host states are made from, by network, fed by watches; and which networks have changed since they were
+// last planned. `revision` is that of the last change seen, deletions included.
+
+import { HOST, type Kind, NETWORK, type Network, PORT, type Port, SUBNET, type Subnet } from '#model';
+import type { RecordChange, Records } from '#store';
+import type { NetworkIntent } from './plan.ts';
+
+interface Entry {
+  network: Network | undefined;
+  readonly subnets: Map<string, Subnet>;
+  readonly ports: Map<string, Port>;
+}
+
+export class IntentIndex {
+  readonly #networks = new Map<string, Entry>();
+  readonly #vteps = new Map<string, string>();
+  readonly #changed = new Set<string>();
+  readonly #onChange: () => void;
+  #cancels: (() => void)[] = [];
+  #revision = 0;
+
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  start(records: Records): void {
+    const follow = <T>(kind: Kind<T>, take: (value: T, present: boolean) => string | undefined): void => {
+      this.#cancels.push(records.watch(kind, (change) => this.#take(change, take)));
+    };
+    follow(HOST, (host, present) => {
+      const vtep = present ? host.vtepAddress : '';
+      if ((this.#vteps.get(host.name) ?? '') === vtep) return undefined;
+      this.#vteps.set(host.name, vtep);
+      for (const [id, entry] of this.#networks) {
+        if ([...entry.ports.values()].some((port) => port.binding.hostId === host.name)) this.#changed.add(id);
+      }
+      return '';
+    });
+    follow(NETWORK, (network, present) => {
+      this.#entry(network.id).network = present ? network : undefined;
+      return network.id;
+    });
+    follow(SUBNET, (subnet, present) => {
+      keep(this.#entry(subnet.networkId).subnets, subnet, present);
+      return subnet.networkId;
+    });
+    follow(PORT, (port, present) => {
+      const { ports } = this.#entry(port.networkId);
+      const before = ports.get(port.id);
+      keep(ports, port, present);
+      // The status comes from here: it tells hosts nothing.
+      if (present && before !== undefined && isSameToHosts(before, port)) return undefined;
+      return port.networkId;
+    });
+  }
+
+  stop(): void {
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels = [];
+  }
+
+  vtepOf(host: string): string {
+    return this.#vteps.get(host) ?? '';
+  }
+
+  hosts(): string[] {
+    return [...this.#vteps.keys()];
+  }
+
+  /** The ids of the networks that have changed; they count as planned from now on. */
+  takeChanged(): string[] {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    return changed;
+  }
+
+  /** Undefined for a network that is gone. */
+  intentOf(id: string): NetworkIntent | undefined {
+    const entry = this.#networks.get(id);
+    if (entry?.network === undefined) return undefined;
+    const { network, subnets, ports } = entry;
+    return { network, subnets: [...subnets.values()], ports: [...ports.values()], vtepOf: (host) => this.vtepOf(host) };
+  }
+
+  #take<T>(change: RecordChange<T>, take: (value: T, present: boolean) => string | undefined): void {
+    this.#revision = Math.max(this.#revision, change.revision);
+    const present = change.type === 'put';
+    const changed = take(present ? change.value : change.previous, present);
+    if (changed === undefined) return;
+    if (changed !== '') this.#changed.add(changed);
+    this.#onChange();
+  }
+
+  #entry(id: string): Entry {
+    let entry = this.#networks.get(id);
+    if (entry === undefined) {
+      entry = { network: undefined, subnets: new Map(), ports: new Map() };
+      this.#networks.set(id, entry);
+    }
+    return entry;
+  }
+}
+
+function keep<T extends { id: string }>(map: Map<string, T>, value: T, present: boolean): void {
+  if (present) map.set(value.id, value);
+  else map.delete(value.id);
+}
+
+function isSameToHosts(a: Port, b: Port): boolean {
+  const shown = (port: Port): string =>
+    JSON.stringify([
+      port.networkId,
+      port.macAddress,
+      port.fixedIps,
+      port.adminStateUp,
+      port.deviceOwner,
+      port.portSecurityEnabled,
+      port.allowedAddressPairs,
+      port.dnsName,
+      port.binding.hostId,
+    ]);
+  return shown(a) === shown(b);
+}
