@@ -85,3 +85,6 @@ export function readFault(body: string, contentType: string): { message?: string
   }
   return {};
 }
+
+/** The message of anything that was thrown. */
+export const messageOfError = (error: unknown): string => (error instanceof Error ? error.message : String(error));
