@@ -28,6 +28,8 @@ export interface ConductorInit {
 }
 
 export interface ConductorOptions {
+  /** The sagas to run, made from those of servers: others beside them, or (in tests) the same with faults. */
+  readonly definitions?: (servers: readonly SagaDefinition<unknown>[]) => readonly SagaDefinition<unknown>[];
   readonly sagas?: SagaRunnerOptions;
   readonly hosts?: HostKeeperOptions;
   /** Milliseconds between two looks for servers that their host has lost, and for tasks without a saga. */
@@ -49,7 +51,9 @@ export function createConductor(init: ConductorInit, options: ConductorOptions =
   const tasks = new TaskKeeper(components);
   const everyMs = options.lookEveryMs ?? 10_000;
   const group = new Group();
-  group.add(createSagaRunner({ records, store, clock, log, owner }, serverSagas(components), options.sagas));
+  const sagas = serverSagas(components);
+  const definitions = options.definitions?.(sagas) ?? sagas;
+  group.add(createSagaRunner({ records, store, clock, log, owner }, definitions, options.sagas));
   group.add(new HostKeeper({ ...components, bus }, observer, options.hosts));
   group.add(reconcile({ name: 'lost guests', run: () => observer.findLost(), everyMs, log }));
   group.add(reconcile({ name: 'lost tasks', run: () => tasks.endLostTasks(), everyMs, log }));
