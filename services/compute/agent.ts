@@ -18,6 +18,9 @@ import type { InstanceRecords } from './records.ts';
 import { AgentServer, type AgentServerInit } from './server.ts';
 import { type Observation, Supervisor } from './supervisor.ts';
 
+/** How often logs are looked at, and ports that could not be plugged in. */
+const TEND_MS = 5000;
+
 export interface ComputeAgentComponents {
   readonly bus: Bus;
   readonly driver: Driver;
@@ -77,7 +80,6 @@ class Agent implements ComputeAgent {
   readonly #supervisor: Supervisor;
   readonly #server: AgentServer;
   readonly #heartbeat: Heartbeat;
-  readonly #tendMs: number;
   #subscriptions: Subscription[] = [];
   #tending: NodeJS.Timeout | undefined;
 
@@ -97,7 +99,6 @@ class Agent implements ComputeAgent {
       { supervisor: this.#supervisor, driver, log },
       { address: '127.0.0.1', port: 0, ...init.grpc },
     );
-    this.#tendMs = 5000;
     this.#heartbeat = new Heartbeat(
       { bus, clock, supervisor: this.#supervisor },
       {
@@ -130,10 +131,10 @@ class Agent implements ComputeAgent {
     this.#subscriptions = await answerCommands(this.#bus, this.host, this.#supervisor);
     await this.#heartbeat.start();
     this.#tending = setInterval(() => {
-      this.#driver.tend(this.#supervisor.instances()).catch((error: unknown) => {
+      this.#tend().catch((error: unknown) => {
         this.#log.warn({ err: error }, 'guests could not be looked after');
       });
-    }, this.#tendMs);
+    }, TEND_MS);
   }
 
   async stopAll(options: { save: boolean }): Promise<void> {
@@ -146,6 +147,11 @@ class Agent implements ComputeAgent {
     await this.#supervisor.stop();
     await this.#server.stop();
     await this.#driver.stop();
+  }
+
+  async #tend(): Promise<void> {
+    await this.#supervisor.replug();
+    await this.#driver.tend(this.#supervisor.instances());
   }
 
   async #quieten(): Promise<void> {

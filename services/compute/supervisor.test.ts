@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CumuletError, ManualClock, newUuid, silentLog } from '#base';
+import { waitUntil } from '#test/support/wait.ts';
 import type { FrameSocket } from './driver.ts';
 import { FakeDriver } from './drivers/fake/driver.ts';
 import { type FakeOperation, FakeWorld } from './drivers/fake/world.ts';
@@ -27,8 +28,6 @@ const spec = (change: Partial<InstanceSpec> = {}): InstanceSpec => ({
 
 /** A fake that has a frame socket for each NIC, so that plugging can be seen. */
 class PluggedFake extends FakeDriver {
-  nics = new Map<string, FrameSocket[]>();
-
   override frameSockets(): readonly FrameSocket[] {
     return [{ portId: 'port', socket: '/socket', framing: 'vnet-hdr', mac: 'fa:16:3e:00:00:01' }];
   }
@@ -302,7 +301,7 @@ describe('a supervisor', () => {
       expect(world.guests.size).toBe(0);
       restart();
       await supervisor.recover();
-      await supervisor.stop();
+      await waitUntil(() => supervisor.list().every(({ power }) => power !== 'unknown'));
       const states = Object.fromEntries(supervisor.list().map(({ instanceId, power }) => [instanceId, power]));
       expect(states).toEqual({
         [one.id]: 'running',
@@ -311,6 +310,23 @@ describe('a supervisor', () => {
         [four.id]: 'shutdown',
       });
       expect(world.guests.get(one.id)?.boots).toBe(1);
+    });
+
+    it('tries again to plug in what it took over', async () => {
+      const web1 = spec();
+      await supervisor.spawn(web1, 1, true);
+      restart();
+      const broken = driver.frameSockets;
+      driver.frameSockets = () => {
+        throw new Error('the network is not up yet');
+      };
+      await supervisor.recover();
+      expect(supervisor.list()).toMatchObject([{ power: 'running' }]);
+      expect(plugged).toEqual([]);
+      driver.frameSockets = broken;
+      await supervisor.replug();
+      await supervisor.replug();
+      expect(plugged).toEqual(['plug port']);
     });
 
     it('powers everything off when nothing is to be saved', async () => {

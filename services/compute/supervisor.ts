@@ -44,6 +44,8 @@ interface Entry {
   observed: Observation;
   /** An operation is under way. */
   busy: boolean;
+  /** Its NICs are plugged in. */
+  plugged: boolean;
   /** Ends the wait of a graceful stop: something stronger has been asked for. */
   hurry: AbortController;
 }
@@ -65,6 +67,7 @@ export class Supervisor {
   /** What wakes up those who wait for a guest's next change. */
   readonly #waiting = new Set<(id: string) => void>();
   #quiet = false;
+  #bringingBack: Promise<void> = Promise.resolve();
 
   constructor(components: SupervisorComponents, init: SupervisorInit) {
     this.#driver = components.driver;
@@ -169,6 +172,7 @@ export class Supervisor {
         record,
         observed: this.#observation(record, 'unknown', ''),
         busy: true,
+        plugged: false,
         hurry: new AbortController(),
       };
       this.#entries.set(id, entry);
@@ -183,7 +187,17 @@ export class Supervisor {
     await this.#driver.endUnknown();
     const saved = [...this.#entries.values()].filter((entry) => entry.record.resume !== undefined);
     // In the background: the agent is ready before every guest is back.
-    void inParallel(saved, this.#init.width, (entry) => this.#bringBack(entry));
+    this.#bringingBack = inParallel(saved, this.#init.width, (entry) => this.#bringBack(entry));
+  }
+
+  /** Plugs in again what could not be plugged in when it was taken over. */
+  async replug(): Promise<void> {
+    for (const [id, entry] of this.#entries) {
+      if (entry.plugged || entry.busy || !this.#runs(id)) continue;
+      await this.#queue.run(id, async () => {
+        if (!entry.plugged && this.#entries.get(id) === entry && this.#runs(id)) await this.#plugQuietly(entry);
+      });
+    }
   }
 
   /**
@@ -193,6 +207,7 @@ export class Supervisor {
   async stopAll(options: { save: boolean }): Promise<void> {
     this.#quiet = true;
     for (const entry of this.#entries.values()) entry.hurry.abort();
+    await this.#bringingBack;
     await inParallel([...this.#entries.values()], this.#init.width, (entry) =>
       this.#queue.run(entry.record.spec.id, () => this.#putAway(entry, options.save)),
     );
@@ -202,6 +217,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#quiet = true;
     for (const entry of this.#entries.values()) entry.hurry.abort();
+    await this.#bringingBack;
     await this.#queue.idle();
   }
 
@@ -243,6 +259,7 @@ export class Supervisor {
       record,
       observed: this.#observation(record, 'unknown', ''),
       busy: false,
+      plugged: false,
       hurry: new AbortController(),
     };
     try {
@@ -392,7 +409,7 @@ export class Supervisor {
     const { id } = entry.record.spec;
     await this.#queue.run(id, async () => {
       const { resume } = entry.record;
-      if (resume === undefined || this.#entries.get(id) !== entry) return;
+      if (resume === undefined || this.#quiet || this.#entries.get(id) !== entry) return;
       try {
         await this.#operate(entry, () => this.#restore(entry, resume === 'paused'));
       } catch (error) {
@@ -426,16 +443,19 @@ export class Supervisor {
   // Network
 
   async #plug(entry: Entry): Promise<void> {
+    entry.plugged = false;
     for (const nic of this.#driver.frameSockets(entry.record.spec.id)) await this.#network.plug(nic);
+    entry.plugged = true;
   }
 
   async #plugQuietly(entry: Entry): Promise<void> {
     await this.#plug(entry).catch((error: unknown) => {
-      this.#log.error({ err: error, id: entry.record.spec.id }, 'a guest that was taken over could not be plugged in');
+      this.#log.error({ err: error, id: entry.record.spec.id }, 'a guest could not be plugged in');
     });
   }
 
   async #unplug(entry: Entry): Promise<void> {
+    entry.plugged = false;
     for (const nic of entry.record.spec.nics) {
       await this.#network.unplug(nic.portId).catch((error: unknown) => {
         this.#log.warn({ err: error, port: nic.portId }, 'a port could not be unplugged');

@@ -45,6 +45,8 @@ export interface EmulatorInit {
 /** What a guest process takes besides the guest's memory. */
 const PROCESS_MIB = 64;
 const SAVE_MS = 180_000;
+/** How long a new agent waits for the answer of a guest that it takes over. */
+const TAKE_OVER_MS = 3000;
 const POWER_OFF_MS = 5000;
 const DEFAULT_KERNEL_ARGS = 'console=ttyS0';
 
@@ -100,18 +102,24 @@ export class EmulatorDriver implements Driver {
     const guest = new Guest(instance.id, layout, { process: new GuestProcess(pid, layout.config) });
     this.#keep(instance, guest);
     try {
-      await guest.connect(this.#init.bootMs ?? 30_000);
-      return guest.view;
+      await guest.connect(TAKE_OVER_MS);
     } catch (error) {
       // A guest of a newer protocol is left alone: another agent may know it.
-      this.#guests.delete(instance.id);
-      if ((error as CumuletError).code === 'unsupported') throw error;
-      await guest.end(0);
-      await this.#tidy(layout);
-      const view = guest.view.power === 'stopped' ? guest.view : crashed((error as Error).message);
-      this.#ended.set(instance.id, view);
-      return view;
+      if ((error as CumuletError).code === 'unsupported') {
+        this.#guests.delete(instance.id);
+        throw error;
+      }
+      if (await guest.process.alive()) {
+        // The agent does not wait for it, nor end it in haste: the host may be busy.
+        guest.keepTrying();
+      } else {
+        this.#guests.delete(instance.id);
+        await guest.end(0);
+        await this.#tidy(layout);
+        this.#ended.set(instance.id, guest.view);
+      }
     }
+    return guest.view;
   }
 
   async endUnknown(): Promise<void> {
@@ -350,5 +358,3 @@ export class EmulatorDriver implements Driver {
     await rm(layout.pidFile, { force: true });
   }
 }
-
-const crashed = (reason: string): GuestView => ({ power: 'crashed', reason });

@@ -19,8 +19,8 @@ export interface Exit {
 }
 
 const REQUEST_MS = 10_000;
-/** How long a process may take to end after its connection did. */
-const ENDING_MS = 2000;
+/** How long a process that lives may be out of reach before it is ended: its host may be very busy. */
+const OUT_OF_REACH_MS = 30_000;
 
 export class Guest {
   readonly id: string;
@@ -78,6 +78,11 @@ export class Guest {
       if (this.#control === undefined && !(await this.process.alive())) throw await this.#failure(exit);
     }
     if (this.#state === 'crashed' || this.#state === 'stopped') throw await this.#failure(exit);
+  }
+
+  /** It lives and did not answer yet: goes on trying, and tells what comes of it. */
+  keepTrying(): void {
+    void this.#lost();
   }
 
   request<M extends keyof ControlMethods>(
@@ -148,13 +153,14 @@ export class Guest {
     if (!this.#expected) this.#changed(this.view);
   }
 
-  /** The connection is gone: so is the process, or it will be. */
+  /** The connection is gone: so is the process, or it will be, or it has to be reached again. */
   async #lost(): Promise<void> {
-    const deadline = performance.now() + ENDING_MS;
-    while (!(await this.process.gone(200)) && performance.now() < deadline) {
-      if (this.#expected || this.#state === 'stopped' || this.#state === 'crashed') continue;
+    const deadline = performance.now() + OUT_OF_REACH_MS;
+    while (!this.#expected && performance.now() < deadline && !(await this.process.gone(200))) {
+      if (this.#state === 'stopped' || this.#state === 'crashed') continue;
       try {
-        return await this.#attach(1000);
+        await this.#attach(5000);
+        return this.#tell();
       } catch {
         // It may be on its way out.
       }
