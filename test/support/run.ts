@@ -34,6 +34,8 @@ export function run(program: string, args: readonly string[], options: RunOption
       stderr += text;
     });
     child.on('error', reject);
+    // It may end without reading what it is given.
+    child.stdin.on('error', () => undefined);
     child.on('close', (code) => resolve({ code, stdout, stderr }));
     child.stdin.end(options.input ?? '');
   });

@@ -34,6 +34,7 @@ export class Driver {
   readonly queues: DriverQueue[] = [];
   readonly #base: number;
   readonly #view: DataView;
+  readonly #ringsAt: number;
   #nextRing: number;
 
   /** Rings are laid from `ringsAt` (offset in RAM) on. */
@@ -42,6 +43,7 @@ export class Driver {
     this.ram = ram;
     this.slot = slot;
     this.#base = virtioBase(slot);
+    this.#ringsAt = ringsAt;
     this.#nextRing = ringsAt;
     this.#view = new DataView(ram.bytes.buffer);
   }
@@ -70,6 +72,7 @@ export class Driver {
     this.set(MMIO.Status, STATUS.ACKNOWLEDGE | STATUS.DRIVER);
     this.negotiate([...features, F_VERSION_1]);
     this.queues.length = 0;
+    this.#nextRing = this.#ringsAt;
     queueSizes.forEach((size, index) => {
       this.addQueue(index, size);
     });
