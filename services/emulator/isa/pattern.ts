@@ -107,7 +107,7 @@ export function insert(pattern: Pattern, operands: Partial<Fields>): number {
   const back: Fields = { rd: 0, rs1: 0, rs2: 0, rs3: 0, rm: 0, imm: 0 };
   extract(pattern, bits, back);
   for (const { name, bias } of pattern.fields) {
-    if (back[name] !== (operands[name] ?? bias)) {
+    if (back[name] !== ((operands[name] ?? bias) | 0)) {
       throw new RangeError(`${name} = ${operands[name]} does not fit ${pattern.text}`);
     }
   }
