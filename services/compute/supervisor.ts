@@ -285,14 +285,15 @@ export class Supervisor {
       }
       throw error;
     }
-    await this.#remember(entry, { prepared: true }, true);
+    // Not waited for on stable storage: to prepare again is harmless.
+    await this.#remember(entry, { prepared: true }, false);
   }
 
   async #boot(entry: Entry): Promise<void> {
     await this.#driver.boot(this.#instance(entry.record));
     await this.#plug(entry);
     // Written before anybody is told: an agent that dies now must know that a guest ran.
-    await this.#remember(entry, { booted: true, power: 'running', reason: '' }, !entry.record.booted);
+    await this.#remember(entry, { booted: true, power: 'running', reason: '' }, false);
   }
 
   async #step(entry: Entry, step: PowerStep, timeoutSeconds: number): Promise<void> {

@@ -7,7 +7,8 @@ import { CumuletError } from '#base';
 import type { BlockBackend } from '#emulator';
 import { HostFile } from './host-file.ts';
 import { createQcow2File, whole } from './qcow2/create.ts';
-import { Qcow2Disk, readHeader } from './qcow2/disk.ts';
+import { Qcow2Disk } from './qcow2/disk.ts';
+import { readHeader } from './qcow2/read-header.ts';
 import { RawDisk } from './raw.ts';
 
 export type DiskFormat = 'raw' | 'qcow2';

@@ -3,6 +3,11 @@
 
 import { inflateRaw, zstdDecompress } from 'node:zlib';
 import { CumuletError } from '#base';
+import type { HostFile } from '../host-file.ts';
+import type { Qcow2Header } from './header.ts';
+
+/** Decompressed clusters that are kept: guests read them in small pieces. */
+const KEPT_BYTES = 4 << 20;
 
 const corrupt = (cause?: unknown) =>
   new CumuletError('invalid', 'The qcow2 image is corrupt: a compressed cluster cannot be read.', { cause });
@@ -44,4 +49,40 @@ export function decompress(bytes: Uint8Array, kind: 'deflate' | 'zstd', clusterS
     if (kind === 'deflate') inflateRaw(bytes, { maxOutputLength: clusterSize }, done);
     else zstdDecompress(bytes.subarray(0, zstdFrameLength(bytes)), { maxOutputLength: clusterSize }, done);
   });
+}
+
+export class CompressedClusters {
+  readonly #file: HostFile;
+  readonly #header: Qcow2Header;
+  readonly #kept = new Map<number, Promise<Uint8Array>>();
+
+  constructor(file: HostFile, header: Qcow2Header) {
+    this.#file = file;
+    this.#header = header;
+  }
+
+  /** The content of the cluster whose compressed bytes begin at `host`. */
+  read(host: number, length: number): Promise<Uint8Array> {
+    const known = this.#kept.get(host);
+    if (known !== undefined) return known;
+    const { clusterSize, compression } = this.#header;
+    const made = (async () => {
+      const bytes = new Uint8Array(length);
+      await this.#file.read(host, [bytes]);
+      return decompress(bytes, compression, clusterSize);
+    })();
+    this.#kept.set(host, made);
+    made.catch(() => this.#kept.delete(host));
+    if (this.#kept.size > Math.max(2, KEPT_BYTES / clusterSize)) {
+      this.#kept.delete(this.#kept.keys().next().value!);
+    }
+    return made;
+  }
+
+  /** The host cluster at `start` is free again: what began in it is no longer there. */
+  forget(start: number): void {
+    for (const host of this.#kept.keys()) {
+      if (host >= start && host < start + this.#header.clusterSize) this.#kept.delete(host);
+    }
+  }
 }

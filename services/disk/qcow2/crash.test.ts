@@ -10,7 +10,8 @@ import { seeded } from '#test/support/disk-model.ts';
 import { checkQcow2 } from '#test/support/qcow2-check.ts';
 import { HostFile } from '../host-file.ts';
 import { createQcow2File } from './create.ts';
-import { Qcow2Disk, readHeader } from './disk.ts';
+import { Qcow2Disk } from './disk.ts';
+import { readHeader } from './read-header.ts';
 
 type Event = { readonly at: number; readonly bytes: Buffer } | 'sync';
 

@@ -15,44 +15,17 @@ import { checkRange, SECTOR } from '../block.ts';
 import { copyInto, fillZero, sliceBuffers, totalLength, zeroBuffers } from '../bytes.ts';
 import type { HostFile } from '../host-file.ts';
 import { Lock } from '../lock.ts';
-import { decompress } from './compressed.ts';
-import { decodeL2, encodeTable, type Mapping } from './entries.ts';
-import { checkFeatures, checkHeader, FIELD, l1EntriesFor, parseHeader, type Qcow2Header } from './header.ts';
+import { ClusterMap, keptCluster, type Run } from './cluster-map.ts';
+import { CompressedClusters } from './compressed.ts';
+import { encodeTable, type Mapping } from './entries.ts';
+import { FIELD, l1EntriesFor, type Qcow2Header } from './header.ts';
 import { type ClusterRun, Refcounts } from './refcounts.ts';
 import { type L2Table, Tables } from './tables.ts';
 
-const MAX_HEADER = 1 << 21;
-const DECOMPRESSED_BYTES = 4 << 20;
 /** Freed clusters that wait for a flush; more bring one about. */
 const MAX_PENDING = 1 << 16;
 
-/** A stretch of the disk that is mapped in one way, inside one L2 table. */
-interface Run {
-  readonly at: number;
-  readonly length: number;
-  readonly mapping: Mapping;
-}
-
 const corrupt = (why: string) => new CumuletError('invalid', `The qcow2 image is corrupt: ${why}.`);
-
-/** Reads the header of an open file and judges it. */
-export async function readHeader(file: HostFile, write: boolean): Promise<Qcow2Header> {
-  const start = new Uint8Array(Math.min(file.size, 4096));
-  await file.read(0, [start]);
-  let header = start;
-  if (start.length >= 24) {
-    const bits = new DataView(start.buffer).getUint32(20);
-    const cluster = bits <= 21 ? 2 ** bits : 0;
-    if (cluster > start.length && cluster <= MAX_HEADER && start.length < file.size) {
-      header = new Uint8Array(Math.min(file.size, cluster));
-      await file.read(0, [header]);
-    }
-  }
-  const parsed = parseHeader(header);
-  checkFeatures(parsed, write);
-  checkHeader(parsed, file.size);
-  return parsed;
-}
 
 export class Qcow2Disk implements BlockBackend {
   readonly readOnly: boolean;
@@ -62,6 +35,7 @@ export class Qcow2Disk implements BlockBackend {
   readonly #perTable: number;
   readonly #backing: BlockBackend | undefined;
   readonly #tables: Tables;
+  readonly #map: ClusterMap;
   /** Of a writable image only. */
   readonly #refcounts: Refcounts | undefined;
   readonly #metadata: Set<number>;
@@ -70,7 +44,8 @@ export class Qcow2Disk implements BlockBackend {
   readonly #underWay = new Set<Promise<unknown>>();
   /** Host clusters of which one use ends when the tables in memory are stable. */
   readonly #pendingFree: number[] = [];
-  readonly #decompressed = new Map<number, Promise<Uint8Array>>();
+  readonly #compressed: CompressedClusters;
+  #nextFlush: Promise<void> | undefined;
   #size: number;
 
   private constructor(
@@ -84,6 +59,8 @@ export class Qcow2Disk implements BlockBackend {
     this.#perTable = header.clusterSize / 8;
     this.#backing = parts.backing;
     this.#tables = parts.tables;
+    this.#map = new ClusterMap(parts.tables, header);
+    this.#compressed = new CompressedClusters(file, header);
     this.#refcounts = parts.refcounts;
     this.#metadata = parts.metadata;
     this.readOnly = parts.refcounts === undefined;
@@ -128,9 +105,14 @@ export class Qcow2Disk implements BlockBackend {
     });
   }
 
+  /** Those who ask while one waits for its turn share it: it covers all that was written before it begins. */
   async flush(): Promise<void> {
     if (this.readOnly) return;
-    await this.#lock.run(() => this.#writeBack());
+    this.#nextFlush ??= this.#lock.run(() => {
+      this.#nextFlush = undefined;
+      return this.#writeBack();
+    });
+    await this.#nextFlush;
   }
 
   /** Whole clusters only: the rest of the range stays as it is. */
@@ -141,7 +123,7 @@ export class Qcow2Disk implements BlockBackend {
     if (end <= start) return;
     await this.#lock.run(async () => {
       await this.#relieve();
-      for await (const run of this.#runs(start, end)) {
+      for await (const run of this.#map.runs(start, end)) {
         const { kind } = run.mapping;
         if (kind === 'unallocated' || (kind === 'zero' && run.mapping.host === undefined)) continue;
         if (this.#backing === undefined) await this.#forget(run, 'unallocated');
@@ -158,7 +140,7 @@ export class Qcow2Disk implements BlockBackend {
     await this.#lock.run(async () => {
       await this.#relieve();
       await this.#overwriteWithZeroes(offset, start);
-      for await (const run of this.#runs(start, end)) await this.#zeroClusters(run, unmap);
+      for await (const run of this.#map.runs(start, end)) await this.#zeroClusters(run, unmap);
       await this.#overwriteWithZeroes(end, limit);
     });
   }
@@ -192,52 +174,10 @@ export class Qcow2Disk implements BlockBackend {
     }
   }
 
-  // Mapping
-
-  /** The longest stretch from `at`, up to `end`, that is mapped in one way. */
-  async #map(at: number, end: number): Promise<Run> {
-    const size = this.#clusterSize;
-    const cluster = Math.floor(at / size);
-    const l1 = Math.floor(cluster / this.#perTable);
-    const tableEnd = Math.min(end, (l1 + 1) * this.#perTable * size);
-    const found = this.#tables.lookup(l1);
-    const table = found instanceof Promise ? await found : found;
-    if (table === undefined) return { at, length: tableEnd - at, mapping: { kind: 'unallocated' } };
-    const { clusterBits, version } = this.#header;
-    let entry = cluster % this.#perTable;
-    const mapping = decodeL2(table.bytes, entry, clusterBits, version);
-    let reach = (cluster + 1) * size;
-    if (mapping.kind !== 'compressed') {
-      for (let i = 1; reach < tableEnd; i += 1, reach += size) {
-        entry += 1;
-        if (!continues(mapping, decodeL2(table.bytes, entry, clusterBits, version), i * size)) break;
-      }
-    }
-    return { at, length: Math.min(reach, tableEnd) - at, mapping };
-  }
-
-  async *#runs(start: number, end: number): AsyncGenerator<Run> {
-    for (let at = start; at < end; ) {
-      const run = await this.#map(at, end);
-      yield run;
-      at += run.length;
-    }
-  }
-
-  async #mapAll(start: number, end: number): Promise<Run[]> {
-    const runs: Run[] = [];
-    for (let at = start; at < end; ) {
-      const run = await this.#map(at, end);
-      runs.push(run);
-      at += run.length;
-    }
-    return runs;
-  }
-
   // Reading
 
   async #read(offset: number, length: number, into: readonly Uint8Array[]): Promise<void> {
-    const runs = await this.#mapAll(offset, offset + length);
+    const runs = await this.#map.all(offset, offset + length);
     if (runs.length === 1) return this.#readRun(runs[0]!, into);
     await Promise.all(runs.map((run) => this.#readRun(run, sliceBuffers(into, run.at - offset, run.length))));
   }
@@ -250,7 +190,7 @@ export class Qcow2Disk implements BlockBackend {
       case 'data':
         return this.#file.read(mapping.host + (run.at % this.#clusterSize), into);
       case 'compressed': {
-        const bytes = await this.#decompress(mapping.host, mapping.length);
+        const bytes = await this.#compressed.read(mapping.host, mapping.length);
         const from = run.at % this.#clusterSize;
         return copyInto(into, bytes.subarray(from, from + run.length));
       }
@@ -265,28 +205,11 @@ export class Qcow2Disk implements BlockBackend {
     }
   }
 
-  /** The content of a compressed cluster; the last few are kept, since guests read them in small pieces. */
-  #decompress(host: number, length: number): Promise<Uint8Array> {
-    const known = this.#decompressed.get(host);
-    if (known !== undefined) return known;
-    const made = (async () => {
-      const bytes = new Uint8Array(length);
-      await this.#file.read(host, [bytes]);
-      return decompress(bytes, this.#header.compression, this.#clusterSize);
-    })();
-    this.#decompressed.set(host, made);
-    made.catch(() => this.#decompressed.delete(host));
-    if (this.#decompressed.size > Math.max(2, DECOMPRESSED_BYTES / this.#clusterSize)) {
-      this.#decompressed.delete(this.#decompressed.keys().next().value!);
-    }
-    return made;
-  }
-
   // Writing
 
   /** False: something must be allocated first; nothing was written. */
   async #writeInPlace(offset: number, length: number, from: readonly Uint8Array[]): Promise<boolean> {
-    const runs = await this.#mapAll(offset, offset + length);
+    const runs = await this.#map.all(offset, offset + length);
     if (!runs.every((run) => run.mapping.kind === 'data' && run.mapping.copied)) return false;
     await Promise.all(runs.map((run) => this.#overwrite(run, sliceBuffers(from, run.at - offset, run.length))));
     return true;
@@ -303,7 +226,7 @@ export class Qcow2Disk implements BlockBackend {
   }
 
   async #writeAllocating(offset: number, length: number, from: readonly Uint8Array[]): Promise<void> {
-    for await (const run of this.#runs(offset, offset + length)) {
+    for await (const run of this.#map.runs(offset, offset + length)) {
       const part = sliceBuffers(from, run.at - offset, run.length);
       if (run.mapping.kind === 'data' && run.mapping.copied) await this.#overwrite(run, part);
       else await this.#writeNew(run, part);
@@ -347,7 +270,7 @@ export class Qcow2Disk implements BlockBackend {
       run.mapping.kind === 'zero' || (run.mapping.kind === 'unallocated' && from >= (this.#backing?.size ?? 0));
     if (zero) return virgin ? undefined : zeroBuffers(to - from);
     const bytes = new Uint8Array(to - from);
-    for (const old of await this.#mapAll(from, to)) {
+    for (const old of await this.#map.all(from, to)) {
       await this.#readRun(old, [bytes.subarray(old.at - from, old.at - from + old.length)]);
     }
     return [bytes];
@@ -422,13 +345,13 @@ export class Qcow2Disk implements BlockBackend {
   async #zeroRange(start: number, end: number): Promise<void> {
     const boundary = Math.min(end, Math.ceil(start / this.#clusterSize) * this.#clusterSize);
     await this.#overwriteWithZeroes(start, boundary);
-    for await (const run of this.#runs(boundary, end)) await this.#zeroClusters(run, true);
+    for await (const run of this.#map.runs(boundary, end)) await this.#zeroClusters(run, true);
   }
 
   /** Part of a cluster: written, unless it reads as zero anyway. */
   async #overwriteWithZeroes(start: number, end: number): Promise<void> {
     if (end <= start) return;
-    const { mapping } = await this.#map(start, end);
+    const { mapping } = await this.#map.run(start, end);
     if (mapping.kind === 'zero') return;
     if (mapping.kind === 'unallocated' && start >= (this.#backing?.size ?? 0)) return;
     await this.#writeAllocating(start, end - start, zeroBuffers(end - start));
@@ -485,17 +408,11 @@ export class Qcow2Disk implements BlockBackend {
         const index = this.#pendingFree[done]!;
         if ((await this.#refcounts!.release(index)) > 0) continue;
         this.#metadata.delete(index);
-        this.#forgetDecompressed(index * this.#clusterSize);
+        this.#compressed.forget(index * this.#clusterSize);
         await this.#file.release(index * this.#clusterSize, this.#clusterSize);
       }
     } finally {
       this.#pendingFree.splice(0, done);
-    }
-  }
-
-  #forgetDecompressed(start: number): void {
-    for (const host of this.#decompressed.keys()) {
-      if (host >= start && host < start + this.#clusterSize) this.#decompressed.delete(host);
     }
   }
 
@@ -538,23 +455,4 @@ export class Qcow2Disk implements BlockBackend {
     work.then(done, done);
     return work;
   }
-}
-
-/** Whether the next cluster carries a stretch on: the same kind, and right behind it in the file where that counts. */
-function continues(first: Mapping, next: Mapping, distance: number): boolean {
-  if (first.kind === 'data') {
-    return next.kind === 'data' && next.copied === first.copied && next.host === first.host + distance;
-  }
-  if (first.kind === 'zero') {
-    if (next.kind !== 'zero' || next.copied !== first.copied) return false;
-    return first.host === undefined ? next.host === undefined : next.host === first.host + distance;
-  }
-  return first.kind === 'unallocated' && next.kind === 'unallocated';
-}
-
-/** The host cluster that an entry keeps while it reads as zero, when it is ours alone. */
-function keptCluster(run: Run, index: number, clusterSize: number): number | undefined {
-  const { mapping } = run;
-  if (mapping.kind !== 'zero' || !mapping.copied || mapping.host === undefined) return undefined;
-  return mapping.host + index * clusterSize;
 }
