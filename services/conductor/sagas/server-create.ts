@@ -31,12 +31,14 @@ import { instanceSpec } from '../instance-spec.ts';
 import { after, faultOf, finishAction, observed } from '../server-changes.ts';
 import { attachPorts, detachPorts, moveBindings } from '../server-ports.ts';
 import { guestSource } from './guest-source.ts';
-import { serverOf, waitForTurn } from './server-saga.ts';
+import { ATTEMPTS, serverOf, waitForTurn } from './server-saga.ts';
 
 export const MAX_HOSTS = 3;
 const EVENT = 'compute__do_build_and_run_instance';
 /** How often a destroy that the host answers with an error is tried before the server is left to its owner. */
 const UNDO_TRIES = 5;
+/** How often a host that does not answer in time, and may be building all the same, is asked again. */
+const LATE_TRIES = 2;
 
 type Context = StepContext<ServerTaskInput>;
 
@@ -104,7 +106,9 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
       .catch((failure: unknown) => {
         // Nobody was there to hear us, neither now nor before.
         if (wasUnsent && isError(error, 'unavailable') && isError(failure, 'unavailable')) return;
-        throw isOutOfReach(error) ? error : failure;
+        if (!isOutOfReach(error)) throw failure;
+        if (isError(error, 'timeout') && context.saga.failures >= LATE_TRIES) throw aborted(server, error);
+        throw error;
       });
   }
 
@@ -192,7 +196,7 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
           },
         }),
       },
-      { name: 'spawn', action: spawn, undo: removeGuest, attempts: 3 },
+      { name: 'spawn', action: spawn, undo: removeGuest, attempts: ATTEMPTS },
     ],
     onFailed(tx, input, error) {
       const server = tx.get(SERVER, input.serverId);

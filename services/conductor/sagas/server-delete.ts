@@ -23,7 +23,7 @@ import { serverOf, waitForTurn } from './server-saga.ts';
 
 const EVENT = 'compute_terminate_instance';
 /** Tries at a host that is said to be up and does not answer, before the server is deleted without it. */
-const PATIENCE = 3;
+const PATIENCE = 6;
 
 export function serverDelete(components: ConductorComponents): SagaDefinition<ServerTaskInput> {
   const { records, agents, clock, log } = components;

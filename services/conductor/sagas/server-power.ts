@@ -8,7 +8,7 @@ import { POWER_TASKS, type PowerRequestName, SERVER, type Server, type ServerTas
 import type { SagaDefinition, StepContext, StepResult } from '#workflow';
 import type { ConductorComponents } from '../components.ts';
 import { after, faultOf, finishAction, observed } from '../server-changes.ts';
-import { serverOf, waitForTurn } from './server-saga.ts';
+import { ATTEMPTS, serverOf, waitForTurn } from './server-saga.ts';
 
 const ACTIONS: { readonly [request in PowerRequestName]: computeV1.PowerAction } = {
   start: 'POWER_ACTION_START',
@@ -68,7 +68,7 @@ export function serverPower(
 
   return {
     name: task.saga,
-    steps: [{ name: request, action: act }],
+    steps: [{ name: request, action: act, attempts: ATTEMPTS }],
     onFailed(tx, input, error) {
       const server = tx.get(SERVER, input.serverId);
       if (server === undefined) return;

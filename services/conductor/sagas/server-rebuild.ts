@@ -10,7 +10,7 @@ import type { ConductorComponents } from '../components.ts';
 import { instanceSpec } from '../instance-spec.ts';
 import { after, faultOf, finishAction, observed } from '../server-changes.ts';
 import { guestSource } from './guest-source.ts';
-import { serverOf, waitForTurn } from './server-saga.ts';
+import { ATTEMPTS, serverOf, waitForTurn } from './server-saga.ts';
 
 const EVENT = 'rebuild_server';
 
@@ -56,7 +56,7 @@ export function serverRebuild(components: ConductorComponents): SagaDefinition<S
 
   return {
     name: SERVER_REBUILD,
-    steps: [{ name: 'rebuild', action: rebuild }],
+    steps: [{ name: 'rebuild', action: rebuild, attempts: ATTEMPTS }],
     onFailed(tx, input, error) {
       const server = tx.get(SERVER, input.serverId);
       if (server === undefined) return;

@@ -6,6 +6,12 @@ import { SERVER, type Server, type ServerTaskInput } from '#model';
 import type { Records } from '#store';
 import { SAGA, type SagaRecord, type StepContext } from '#workflow';
 
+/**
+ * Tries of a step that asks a host: half a minute with the runner's pauses. After a restart of the whole cloud the sagas
+ * go on before the node agents are back.
+ */
+export const ATTEMPTS = 8;
+
 const isOver = (saga: SagaRecord): boolean => saga.state === 'succeeded' || saga.state === 'failed';
 
 const isOlder = (saga: SagaRecord, than: SagaRecord): boolean =>
