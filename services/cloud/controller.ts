@@ -21,6 +21,7 @@ import { type Clock, CumuletError, Group, type Log, type Startable } from '#base
 import type { Bus } from '#bus';
 import { createConductor } from '#conductor';
 import { collectBlobs, FolderBlobStore, seedImages, watchTransfers } from '#image';
+import { createNetworkController } from '#network';
 import { createRecords, type Store } from '#store';
 import type { Passwords } from './credentials.ts';
 
@@ -89,6 +90,7 @@ class ControllerProgram implements Controller {
     await this.#seed(projects, { records, blobs, clock, log });
     group.add({ start: async () => {}, stop: () => foundations.stop() });
     group.add(createConductor({ records, store, bus, clock, log, owner: this.#init.name }));
+    group.add(createNetworkController({ records, bus, clock, log }));
     group.add(collectBlobs({ blobs, records, clock, log }));
     group.add(watchTransfers({ records, clock, log }));
     const api: ApiComponents = { records, bus, clock, log, tokens, region: REGION };

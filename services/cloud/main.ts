@@ -16,6 +16,10 @@ import { runController, runNode } from './programs.ts';
 import { leaveNote, removeNote, stopRunning } from './running.ts';
 import { startCloud } from './start-cloud.ts';
 
+// A terminal or a pipe that went away must not keep the guests from being saved.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };

@@ -2,7 +2,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Log, Startable } from '#base';
+import { type Clock, Group, type Log, type Startable } from '#base';
 import type { Bus } from '#bus';
 import {
   type ComputeAgent,
@@ -14,6 +14,7 @@ import {
   FolderRecords,
   type Resources,
 } from '#compute';
+import { createNetworkAgent, type NetworkAgent } from '#network';
 import type { DriverName } from './options.ts';
 
 export interface NodeComponents {
@@ -47,11 +48,21 @@ export async function createNode(components: NodeComponents, init: NodeInit): Pr
   await mkdir(init.folder, { recursive: true, mode: 0o700 });
   const { bus, clock, log } = components;
   const records = new FolderRecords(init.folder, log);
-  const agent = createComputeAgent(
-    { bus, clock, log, records, driver: driverOf(components, init) },
-    { host: init.host, resources: init.resources, hostIp: init.address, grpc: { address: init.address } },
+  const network = createNetworkAgent(
+    { bus, clock, log },
+    { host: init.host, vtep: init.vtep, stateFile: join(init.folder, 'network.json') },
   );
-  return new ComposedNode(agent);
+  const compute = createComputeAgent(
+    { bus, clock, log, records, network, driver: driverOf(components, init) },
+    {
+      host: init.host,
+      resources: init.resources,
+      hostIp: init.address,
+      grpc: { address: init.address },
+      vtepAddress: () => network.vtepAddress,
+    },
+  );
+  return new ComposedNode(network, compute);
 }
 
 function driverOf({ log }: NodeComponents, init: NodeInit): Driver {
@@ -60,29 +71,32 @@ function driverOf({ log }: NodeComponents, init: NodeInit): Driver {
 }
 
 class ComposedNode implements Node {
-  readonly #agent: ComputeAgent;
+  readonly #compute: ComputeAgent;
+  /** The network first: guests that lived on are plugged in as soon as the compute agent finds them. */
+  readonly #parts = new Group();
 
-  constructor(agent: ComputeAgent) {
-    this.#agent = agent;
+  constructor(network: NetworkAgent, compute: ComputeAgent) {
+    this.#parts.add(network);
+    this.#compute = this.#parts.add(compute);
   }
 
   get host(): string {
-    return this.#agent.host;
+    return this.#compute.host;
   }
 
   start(): Promise<void> {
-    return this.#agent.start();
+    return this.#parts.start();
   }
 
   stopGuests(options: { save: boolean }): Promise<void> {
-    return this.#agent.stopAll(options);
+    return this.#compute.stopAll(options);
   }
 
   stop(): Promise<void> {
-    return this.#agent.stop();
+    return this.#parts.stop();
   }
 
   running(): number {
-    return this.#agent.list().filter((each) => each.power === 'running').length;
+    return this.#compute.list().filter((each) => each.power === 'running').length;
   }
 }

@@ -1,9 +1,10 @@
 // The whole cloud in one process: a controller and N nodes over the embedded store and the in-process bus. `make up` runs
 // it, and tests use it as a library. Guests are processes of their own and outlive it.
 
+import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Group, type Log, silentLog, systemClock } from '#base';
 import { createInProcessBus } from '#bus';
 import { hostResources, type Resources } from '#compute';
@@ -46,6 +47,12 @@ async function shareOf(state: string, nodes: number, driver: DriverName): Promis
   };
 }
 
+/** The first three bytes of the nodes' tunnel addresses, on the loopback, so that clouds side by side seldom meet. */
+function tunnelBlock(state: string): string {
+  const [a = 0, b = 0] = createHash('sha256').update(resolve(state)).digest();
+  return `127.${64 + (a % 64)}.${b}`;
+}
+
 export async function startCloud(init: CloudInit): Promise<Cloud> {
   const { state, nodes: count = 3, driver = 'emulator', log = silentLog } = init;
   await mkdir(state, { recursive: true, mode: 0o700 });
@@ -64,6 +71,7 @@ export async function startCloud(init: CloudInit): Promise<Cloud> {
     ),
   );
   const resources = await shareOf(state, count, driver);
+  const tunnels = tunnelBlock(state);
   const nodes: Node[] = [];
   for (let index = 1; index <= count; index += 1) {
     const host = `node-${index}`;
@@ -76,7 +84,7 @@ export async function startCloud(init: CloudInit): Promise<Cloud> {
         driver,
         resources,
         address: '127.0.0.1',
-        vtep: { address: `127.77.0.${index}`, port: init.vxlanPort ?? 4789 },
+        vtep: { address: `${tunnels}.${index}`, port: init.vxlanPort ?? 4789 },
       },
     );
     nodes.push(group.add(node));
