@@ -312,6 +312,43 @@ describe('a supervisor', () => {
       expect(world.guests.get(one.id)?.boots).toBe(1);
     });
 
+    it('brings a guest back before it does what is asked of it', async () => {
+      const all = Array.from({ length: 5 }, () => spec());
+      for (const each of all) await supervisor.spawn(each, 1, true);
+      await supervisor.stopAll({ save: true });
+      restart();
+      await supervisor.recover();
+      // The last one is not back yet: two are brought back at once.
+      expect(supervisor.list().at(-1)?.power).toBe('unknown');
+      expect((await supervisor.power(all.at(-1)!.id, 1, 'pause', 0)).power).toBe('paused');
+      await supervisor.destroy(all.at(-2)!.id, 1);
+      await waitUntil(() => supervisor.list().every(({ power }) => power !== 'unknown'));
+      expect(supervisor.list().map(({ power }) => power)).toEqual(['running', 'running', 'running', 'paused']);
+      expect(world.saved.size).toBe(0);
+    });
+
+    it('does not know of a guest that was half made, until it is asked for again', async () => {
+      failing = (operation) => (operation === 'prepare' ? new Error('killed here') : undefined);
+      const web1 = spec();
+      await supervisor.spawn(web1, 1, false).catch(() => undefined);
+      const half = {
+        version: 1,
+        spec: web1,
+        generation: 1,
+        prepared: false,
+        booted: false,
+        power: 'shutdown',
+        reason: '',
+      };
+      await records.put(half as Parameters<MemoryRecords['put']>[0]);
+      restart();
+      failing = () => undefined;
+      await supervisor.recover();
+      expect(supervisor.list()).toMatchObject([{ power: 'unknown' }]);
+      expect(told).toEqual([]);
+      expect((await supervisor.spawn(web1, 1, true)).power).toBe('running');
+    });
+
     it('tries again to plug in what it took over', async () => {
       const web1 = spec();
       await supervisor.spawn(web1, 1, true);

@@ -123,6 +123,8 @@ export class Supervisor {
       if (generation !== entry.record.generation) {
         throw new CumuletError('conflict', `Instance ${id} is not here in generation ${generation}.`);
       }
+      // Its turn would have come: what is asked of it now is asked of the guest that runs again.
+      await this.#wakeUp(entry);
       const steps = planPower(entry.observed.power, action);
       if (steps === 'refused') {
         throw new CumuletError(
@@ -401,24 +403,29 @@ export class Supervisor {
       this.#observeView(entry, view);
     } else if (ran) {
       this.#observe(entry, 'shutdown', 'The guest ended while no agent was running.');
-    } else {
+    } else if (record.prepared) {
       this.#observe(entry, record.power, record.reason);
     }
   }
 
-  async #bringBack(entry: Entry): Promise<void> {
-    const { id } = entry.record.spec;
-    await this.#queue.run(id, async () => {
-      const { resume } = entry.record;
-      if (resume === undefined || this.#quiet || this.#entries.get(id) !== entry) return;
-      try {
-        await this.#operate(entry, () => this.#restore(entry, resume === 'paused'));
-      } catch (error) {
-        this.#log.error({ err: error, id }, 'a saved guest could not be brought back');
-        await this.#remember(entry, { resume: undefined }, false);
-        this.#observe(entry, 'suspended', `It could not be brought back: ${messageOf(error)}`);
-      }
+  #bringBack(entry: Entry): Promise<void> {
+    return this.#queue.run(entry.record.spec.id, async () => {
+      if (!this.#quiet) await this.#wakeUp(entry);
     });
+  }
+
+  /** Restores a guest that was saved with its cloud, unless that has happened. */
+  async #wakeUp(entry: Entry): Promise<void> {
+    const { resume } = entry.record;
+    const { id } = entry.record.spec;
+    if (resume === undefined || this.#entries.get(id) !== entry) return;
+    try {
+      await this.#operate(entry, () => this.#restore(entry, resume === 'paused'));
+    } catch (error) {
+      this.#log.error({ err: error, id }, 'a saved guest could not be brought back');
+      await this.#remember(entry, { resume: undefined }, false);
+      this.#observe(entry, 'suspended', `It could not be brought back: ${messageOf(error)}`);
+    }
   }
 
   async #putAway(entry: Entry, save: boolean): Promise<void> {

@@ -43,6 +43,30 @@ describe('a disk', () => {
     });
   }
 
+  it('has one writer', async () => {
+    const path = file('one-writer.qcow2');
+    await createQcow2(path, MIB);
+    const first = await openDisk(path, { format: 'qcow2' });
+    const reader = await openDisk(path, { format: 'qcow2', readOnly: true });
+    const second = openDisk(path, { format: 'qcow2' });
+    await expect(second).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/in use by another process/),
+    });
+    await first.close();
+    await (await openDisk(path, { format: 'qcow2' })).close();
+    await reader.close();
+  });
+
+  it('waits for a writer that is on its way out', async () => {
+    const path = file('next-writer.raw');
+    await createRaw(path, MIB);
+    const first = await openDisk(path, { format: 'raw' });
+    const second = openDisk(path, { format: 'raw' });
+    await first.close();
+    await (await second).close();
+  });
+
   it('takes writes to one new cluster side by side', async () => {
     const path = file('parallel.qcow2');
     await createQcow2(path, 4 * MIB);

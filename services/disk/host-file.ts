@@ -3,12 +3,15 @@
 
 import * as fs from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CumuletError, messageOf } from '#base';
 import { fillZero, sliceBuffers, totalLength, zeroBuffers } from './bytes.ts';
-import { punchHole } from './punch.ts';
+import { lockFile, punchHole } from './system-calls.ts';
 
 /** readv(2) and writev(2) take at most this many buffers (IOV_MAX). */
 const MAX_BUFFERS = 1024;
+/** How long a process that was killed may take to let go of its files. */
+const LOCK_MS = 2000;
 
 function failure(verb: string, path: string, error: unknown): CumuletError {
   const code = (error as NodeJS.ErrnoException).code;
@@ -61,6 +64,20 @@ export class HostFile {
       return new HostFile(path, handle, (await handle.stat()).size);
     } catch (error) {
       throw error instanceof CumuletError ? error : failure('open', path, error);
+    }
+  }
+
+  /**
+   * Makes this the only writer. Waits a moment for one that is on its way out; throws 'conflict' when it stays: two writers
+   * on one image destroy it.
+   */
+  async lock(): Promise<void> {
+    const deadline = performance.now() + LOCK_MS;
+    while (!lockFile(this.#fd)) {
+      if (performance.now() > deadline) {
+        throw new CumuletError('conflict', `The disk file ${this.path} is in use by another process.`);
+      }
+      await sleep(20);
     }
   }
 

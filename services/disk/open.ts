@@ -34,6 +34,7 @@ async function openAt(path: string, options: OpenOptions, depth: number): Promis
   const file = await HostFile.open(path, readOnly ? 'r' : 'r+');
   let backing: BlockBackend | undefined;
   try {
+    if (!readOnly) await file.lock();
     if (options.format === 'raw') return new RawDisk(file, readOnly);
     const header = await readHeader(file, !readOnly);
     if (header.backingFile !== undefined) {
@@ -119,6 +120,7 @@ export async function growDisk(path: string, options: OpenOptions & { readonly s
   if (options.format === 'raw') {
     const file = await HostFile.open(path, 'r+');
     try {
+      await file.lock();
       if (options.sizeBytes < file.size) throw new CumuletError('unsupported', 'A disk cannot be made smaller.');
       await file.truncate(options.sizeBytes);
       await file.sync();

@@ -216,6 +216,7 @@ describe('an agent that is killed', () => {
     // One of them dies while no agent runs.
     const [dead] = await findGuests(folderOf(two.id));
     process.kill(dead!, 'SIGKILL');
+    await waitUntil(async () => (await lab.guests()).length === 1);
     node = await startAgent(lab);
     const byId = new Map((await node.list()).map((observed) => [observed.instanceId, observed]));
     expect(byId.get(one.id)).toMatchObject({ powerState: 'POWER_STATE_RUNNING', generation: 3 });
