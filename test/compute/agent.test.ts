@@ -6,7 +6,7 @@ import { join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { FrameSocket } from '#compute';
+import type { FrameSocket, InstanceSpec } from '#compute';
 import { computeV1 } from '#gen';
 import {
   addBlob,
@@ -237,6 +237,36 @@ describe('an agent that is killed', () => {
     await node.close();
     await rm(folderOf(spec.id), { recursive: true });
     node = await startAgent(lab);
+    await expectNothingLeft(spec.id);
+  });
+});
+
+describe('a guest process that nobody knows', () => {
+  /** As when an agent is killed between starting a process and finding it. */
+  const strayOf = async (spec: InstanceSpec): Promise<void> => {
+    const config = join(folderOf(spec.id), 'guest.json');
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', '--guest', config], {
+      stdio: 'ignore',
+      detached: true,
+    });
+    child.unref();
+    await waitUntil(async () => (await findGuests(folderOf(spec.id))).includes(child.pid!));
+  };
+
+  it('is ended before its guest boots', async () => {
+    const spec = lab.spec();
+    await node.spawn(spec, 1, false);
+    await strayOf(spec);
+    await node.spawn(spec, 1, true);
+    expect(await lab.guests()).toHaveLength(1);
+    expect(await node.power(spec.id, 'POWER_ACTION_PAUSE')).toMatchObject({ powerState: 'POWER_STATE_PAUSED' });
+  });
+
+  it('is ended when its instance is destroyed', async () => {
+    const spec = lab.spec();
+    await node.spawn(spec, 1, false);
+    await strayOf(spec);
+    await node.destroy(spec.id, 1);
     await expectNothingLeft(spec.id);
   });
 });

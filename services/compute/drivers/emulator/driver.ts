@@ -144,6 +144,7 @@ export class EmulatorDriver implements Driver {
     this.#admit(instance.spec);
     this.#ended.delete(instance.id);
     const layout = this.#layout(instance);
+    await this.#endStrays(layout);
     await this.#tidy(layout);
     await mkdir(layout.run, { recursive: true, mode: 0o700 });
     // A boot starts a new log, as a terminal that was switched on with the machine; a restored guest goes on in its old one.
@@ -210,11 +211,9 @@ export class EmulatorDriver implements Driver {
   async destroy(instance: Instance): Promise<void> {
     const layout = this.#layout(instance);
     const guest = this.#guests.get(instance.id);
-    const pid = guest?.process.pid ?? (await this.#pidOf(layout));
-    guest?.expectEnd();
     // Its disks go with it: no need to be polite.
-    if (guest !== undefined) await guest.end(0);
-    else if (pid !== undefined) await new GuestProcess(pid, layout.config).kill();
+    await guest?.end(0);
+    await this.#endStrays(layout);
     this.#guests.delete(instance.id);
     this.#ended.delete(instance.id);
     this.#nics.delete(instance.id);
@@ -350,6 +349,17 @@ export class EmulatorDriver implements Driver {
   async #pidOf(layout: GuestLayout): Promise<number | undefined> {
     const pid = await readPidFile(layout.pidFile);
     return pid !== undefined && (await guestConfigOf(pid)) === layout.config ? pid : undefined;
+  }
+
+  /** Ends a process of this guest that nobody knows: an agent was killed right after it had started it. */
+  async #endStrays(layout: GuestLayout): Promise<void> {
+    const pid = await this.#pidOf(layout);
+    const strays = await findGuests((config) => config === layout.config);
+    if (pid !== undefined) strays.set(layout.config, pid);
+    for (const stray of strays.values()) {
+      this.#log.warn({ pid: stray }, 'ending a guest process that no agent knows');
+      await new GuestProcess(stray, layout.config).kill();
+    }
   }
 
   /** No guest runs: its sockets and its pid file go. */
