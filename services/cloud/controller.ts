@@ -11,7 +11,6 @@ import {
   createApi,
   identityArea,
   imageArea,
-  type SeededIdentity,
   seedFlavors,
   seedIdentity,
   servers,
@@ -21,7 +20,7 @@ import { type Clock, CumuletError, Group, type Log, type Startable } from '#base
 import type { Bus } from '#bus';
 import { createConductor } from '#conductor';
 import { collectBlobs, FolderBlobStore, seedImages, watchTransfers } from '#image';
-import { createNetworkController } from '#network';
+import { createNetworkController, seedNetworks } from '#network';
 import { createRecords, type Store } from '#store';
 import type { Passwords } from './credentials.ts';
 
@@ -87,7 +86,8 @@ class ControllerProgram implements Controller {
     const blobs = await FolderBlobStore.open(this.#init.images);
     const { projects } = await seedIdentity(records, this.#init.passwords);
     await seedFlavors({ records, clock });
-    await this.#seed(projects, { records, blobs, clock, log });
+    await seedNetworks({ records, clock, projects });
+    await seedImages({ records, blobs, clock, log, owner: projects.admin }, TINY_IMAGE);
     group.add({ start: async () => {}, stop: () => foundations.stop() });
     group.add(createConductor({ records, store, bus, clock, log, owner: this.#init.name }));
     group.add(createNetworkController({ records, bus, clock, log }));
@@ -102,10 +102,6 @@ class ControllerProgram implements Controller {
 
   stop(): Promise<void> {
     return this.#group.stop();
-  }
-
-  async #seed(projects: SeededIdentity['projects'], components: Omit<Parameters<typeof seedImages>[0], 'owner'>) {
-    await seedImages({ ...components, owner: projects.admin }, TINY_IMAGE);
   }
 
   #http(components: ApiComponents, areas: readonly Area[]): Startable {

@@ -8,3 +8,4 @@ export {
   type Nic,
 } from './agent/agent.ts';
 export { createNetworkController, type NetworkControllerComponents } from './controller/controller.ts';
+export { type NetworkSeedComponents, seedNetworks } from './seed.ts';
