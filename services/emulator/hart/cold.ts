@@ -320,7 +320,7 @@ export function defineCold(rt: Runtime): TableRef {
     const slot = c.let(i32.add(h.get, STEP_SLOT));
     // What was decoded last is still there: a loop over a page border decodes once.
     c.if(i32.ne(rt.state.load('i32', slot, 8), bits.get), () => {
-      c.call(rt.imports.decodeBits, slot, bits.get);
+      c.call(rt.fn('decodeBits'), h.get, slot, bits.get, i32.const(1));
       c.store(rt.state, 'i32', slot, bits.get, 8);
     });
     const status = c.let(callCold(rt, c, table, h.get, slot, pc.get, length.get));

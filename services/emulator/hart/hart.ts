@@ -2,9 +2,7 @@
 // the words that it shares with other threads are in layout.ts.
 
 import { CumuletError } from '#base';
-import { decode, newDecoded } from '../isa/table.ts';
 import { STEP_PAGE } from '../mmu/fetch.ts';
-import { COLD_NUMBER, ILLEGAL_NUMBER } from './cold.ts';
 import {
   type HartBus,
   type HartExit,
@@ -17,7 +15,7 @@ import {
 } from './contract.ts';
 import { accessCsr, type CsrContext, csrByNumber, SAVED_CSRS, updatePmp } from './csr.ts';
 import { writePlainTable } from './csr-access.ts';
-import { hotHandler } from './hot.ts';
+import { decoderTable } from './decoder.ts';
 import { compileInterpreter, type InterpreterExports } from './interpreter.ts';
 import {
   CODE,
@@ -25,6 +23,8 @@ import {
   CODE_PAGE,
   CODE_PAGE_SIZE,
   CODE_PAGES,
+  DECODER,
+  DECODER_SIZE,
   F,
   hartOffset,
   LINES,
@@ -39,7 +39,7 @@ import {
   X,
 } from './layout.ts';
 import { CAUSE, EXIT } from './runtime.ts';
-import { HANDLER, writeColdSlot, writeSlot } from './slot.ts';
+import { HANDLER } from './slot.ts';
 
 export interface HartOptions {
   readonly id: number;
@@ -64,6 +64,9 @@ const COUNTERS = 7n;
 const STCE = 1n << 63n;
 const MASK64 = (1n << 64n) - 1n;
 
+const DECODER_TABLE = decoderTable();
+if (DECODER_TABLE.byteLength > DECODER_SIZE) throw new Error('the decoder table has outgrown its place');
+
 type WordName = keyof typeof W;
 
 export class Hart implements HartPort {
@@ -75,7 +78,6 @@ export class Hart implements HartPort {
   readonly #words: Int32Array;
   readonly #ramBytes: number;
   readonly #wasm: InterpreterExports;
-  readonly #decoded = newDecoded();
   readonly #csrs: CsrContext;
   #instructions = 0;
   #slices = 0;
@@ -96,8 +98,6 @@ export class Hart implements HartPort {
         busLoad: (address: number, size: 1 | 2 | 4 | 8) => this.#busLoad(address, size),
         busStore: (address: number, size: 1 | 2 | 4 | 8) => this.#busStore(address, size),
         time: () => this.#bus.time(),
-        decode: (slot: number) => this.#decodeSlot(slot),
-        decodeBits: (slot: number, bits: number) => this.#decodeCold(slot, bits),
         csr: (number: number, update: number, writes: number) => accessCsr(this.#csrs, number, update, writes !== 0),
       },
     });
@@ -180,47 +180,6 @@ export class Hart implements HartPort {
             ? view.getUint16(at, true)
             : view.getUint8(at);
     return this.#bus.store(address, size, value) ? 1 : 0;
-  }
-
-  #decodeSlot(slot: number): void {
-    const code = this.#base + CODE;
-    const page = code + Math.floor((slot - code) / CODE_PAGE_SIZE) * CODE_PAGE_SIZE;
-    const offset = (slot - page) >> 2;
-    const at = page + CODE_PAGE.raw + offset;
-    const low = this.#view.getUint16(at, true);
-    if ((low & 3) !== 3) {
-      this.#decode(slot, low);
-    } else if (offset === 4094) {
-      this.#bytes[slot] = HANDLER.STEP;
-    } else {
-      this.#decode(slot, this.#view.getUint32(at, true));
-    }
-  }
-
-  #decode(slot: number, bits: number): void {
-    const decoded = decode(bits, this.#decoded);
-    const { instruction } = decoded;
-    if (instruction) {
-      const handler = hotHandler(instruction, decoded.length, decoded.rd);
-      if (handler !== undefined) {
-        // Branches and jumps of the dispatcher count in slots.
-        if (instruction.relative) decoded.imm *= 4;
-        writeSlot(this.#bytes, this.#view, slot, decoded, handler);
-        return;
-      }
-    }
-    this.#writeCold(slot);
-  }
-
-  #decodeCold(slot: number, bits: number): void {
-    decode(bits, this.#decoded);
-    this.#writeCold(slot);
-  }
-
-  #writeCold(slot: number): void {
-    const { instruction } = this.#decoded;
-    const number = instruction ? COLD_NUMBER.get(instruction.name)! : ILLEGAL_NUMBER;
-    writeColdSlot(this.#bytes, this.#view, slot, this.#decoded, number);
   }
 
   // --- Running ---
@@ -394,6 +353,7 @@ export class Hart implements HartPort {
       this.#view.setInt32(base + CODE + page * CODE_PAGE_SIZE + CODE_PAGE.ramPage, 0, true);
     }
     writePlainTable(this.#view, base);
+    this.#words.set(DECODER_TABLE, (base + DECODER) / 4);
     const step = base + STEP_PAGE;
     for (let slot = 0; slot < SLOTS_SIZE; slot += 8) this.#bytes[step + slot] = HANDLER.STEP;
     this.#setWord('ramBytes', BigInt(this.#ramBytes));

@@ -356,7 +356,7 @@ export function defineHot(rt: Runtime, cold: TableRef): void {
         };
         const cases: (() => void)[] = [];
         cases[HANDLER.DECODE] = () => {
-          c.call(rt.imports.decode, r.slot.get);
+          c.call(rt.fn('decodeSlot'), h, r.slot.get);
           c.set(left, i32.add(left.get, 1));
           c.br(next);
         };

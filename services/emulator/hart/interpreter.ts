@@ -9,6 +9,7 @@ import { defineTlb } from '../mmu/tlb.ts';
 import { defineWalk } from '../mmu/walk.ts';
 import { defineCold } from './cold.ts';
 import { defineCsrAccess } from './csr-access.ts';
+import { defineDecoder } from './decoder.ts';
 import { defineHot } from './hot.ts';
 import { Runtime } from './runtime.ts';
 import { defineTraps } from './trap.ts';
@@ -24,6 +25,7 @@ export interface InterpreterExports {
   setContext(hart: number): void;
   flushAll(hart: number): void;
   fenceI(hart: number): void;
+  decodeBits(hart: number, slot: number, bits: number, cold: number): void;
 }
 
 const EXPORTS: readonly (keyof InterpreterExports)[] = [
@@ -36,6 +38,7 @@ const EXPORTS: readonly (keyof InterpreterExports)[] = [
   'setContext',
   'flushAll',
   'fenceI',
+  'decodeBits',
 ];
 
 /** The bytes of the interpreter. */
@@ -49,6 +52,7 @@ export function generateInterpreter(): Uint8Array<ArrayBuffer> {
   defineTraps(rt);
   defineCsrAccess(rt);
   defineSoftFloat(rt);
+  defineDecoder(rt);
   defineHot(rt, defineCold(rt));
   for (const name of EXPORTS) rt.module.export(name, rt.fn(name));
   return rt.module.bytes();

@@ -153,6 +153,11 @@ export const TLB_CONTEXTS = 8;
 export const TRANSIENTS = TLB + TLB_CONTEXTS * TLB_CONTEXT_SIZE;
 export const TRANSIENT_LIMIT = 1024;
 
+/** The decoder's table, and the fields that it takes out of an encoding: see decoder.ts. */
+export const DECODER = 0x56000;
+export const DECODER_SIZE = 0x8000;
+export const DECODER_FIELDS = DECODER + DECODER_SIZE;
+
 /** By page of RAM: 32 bits, the decoded page, 0 none. */
 export const CODE_DIRECTORY = 0x60000;
 const DIRECTORY_SIZE = (MAX_RAM_BYTES / PAGE_SIZE) * 4;

@@ -76,10 +76,6 @@ export class Runtime {
       /** (address, size), the value in `scratch` -> 1, or 0: nothing there. */
       busStore: m.importFunction('env', 'busStore', ['f64', 'i32'], 'i32'),
       time: m.importFunction('env', 'time', [], 'f64'),
-      /** Decodes the slot at this address. */
-      decode: m.importFunction('env', 'decode', ['i32'], undefined),
-      /** Decodes the 32 bits in the second argument into a slot. */
-      decodeBits: m.importFunction('env', 'decodeBits', ['i32', 'i32'], undefined),
       /** (number, update, writes): operand in `scratch`, old value in `scratch2` -> CSR_RESULT. */
       csr: m.importFunction('env', 'csr', ['i32', 'i32', 'i32'], 'i32'),
     };

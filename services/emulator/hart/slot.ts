@@ -8,8 +8,6 @@
 // Rare instructions share the handlers COLD_2 and COLD_4 (by length); their number is in the low three bits of bytes 1, 2
 // and 3, which registers leave free.
 
-import type { Decoded } from '../isa/table.ts';
-
 export const HANDLER = {
   /** Nothing is decoded here yet. */
   DECODE: 0,
@@ -22,20 +20,3 @@ export const HANDLER = {
   /** The first of those that stand for one instruction each. */
   FIRST: 5,
 } as const;
-
-/** Writes the operands of `decoded`. `number` is the handler, or for a cold one its number. */
-export function writeSlot(bytes: Uint8Array, view: DataView, slot: number, decoded: Decoded, handler: number): void {
-  bytes[slot + 1] = decoded.rd << 3;
-  bytes[slot + 2] = decoded.rs1 << 3;
-  bytes[slot + 3] = decoded.rs2 << 3;
-  view.setInt32(slot + 4, decoded.imm, true);
-  bytes[slot] = handler;
-}
-
-export function writeColdSlot(bytes: Uint8Array, view: DataView, slot: number, decoded: Decoded, cold: number): void {
-  bytes[slot + 1] = (decoded.rd << 3) | (cold & 7);
-  bytes[slot + 2] = (decoded.rs1 << 3) | ((cold >> 3) & 7);
-  bytes[slot + 3] = (decoded.rs2 << 3) | (cold >> 6);
-  view.setInt32(slot + 4, decoded.imm | (decoded.rs3 << 3) | (decoded.rm << 8), true);
-  bytes[slot] = decoded.length === 2 ? HANDLER.COLD_2 : HANDLER.COLD_4;
-}
