@@ -3,10 +3,14 @@
 import { call } from './http.ts';
 
 const COMMAND_TIMEOUT_MS = 30_000;
+/** Control sequences of terminals (ECMA-48, 5.4). */
+const ESCAPE = /\u001b\[[0-9;?]*[A-Za-z]/g;
+const UNFINISHED_ESCAPE = /\u001b(\[[0-9;?]*)?$/;
 
 export class GuestConsole {
   readonly #socket: WebSocket;
   #seen = '';
+  #unfinished = '';
   #listeners = new Set<() => void>();
   #marks = 0;
 
@@ -15,7 +19,7 @@ export class GuestConsole {
     socket.binaryType = 'arraybuffer';
     socket.addEventListener('message', (event: { data: unknown }) => {
       const { data } = event;
-      this.#seen += typeof data === 'string' ? data : Buffer.from(data as ArrayBuffer).toString('latin1');
+      this.#take(typeof data === 'string' ? data : Buffer.from(data as ArrayBuffer).toString('latin1'));
       for (const listener of this.#listeners) listener();
     });
   }
@@ -35,6 +39,14 @@ export class GuestConsole {
       socket.addEventListener('error', () => reject(new Error('the console could not be opened')));
     });
     return console;
+  }
+
+  /** Keeps what is text: a shell asks the terminal where its cursor is, and we are none. */
+  #take(text: string): void {
+    const all = this.#unfinished + text;
+    const start = all.search(UNFINISHED_ESCAPE);
+    this.#unfinished = start < 0 ? '' : all.slice(start);
+    this.#seen += (start < 0 ? all : all.slice(0, start)).replaceAll(ESCAPE, '');
   }
 
   /** All that was printed since the last match of `expect`. */
