@@ -200,14 +200,15 @@ function normalize(name: string, cloud: Fields, over: Record<string, string>): C
     if (override?.[1]) endpointOverrides[override[1].replaceAll('_', '-')] = String(value);
     if (version?.[1]) apiVersions[version[1].replaceAll('_', '-')] = String(value);
   }
-  const insecure = truth(over.insecure) || truth(cloud.insecure);
+  // --verify undoes what the file or the environment says.
+  const insecure = !truth(over.verify) && (truth(over.insecure) || truth(cloud.insecure));
   return {
     name,
     authType: authTypeOf(setting('auth_type'), auth),
     auth,
     region,
     interface: interfaceOf(setting('interface') ?? setting('endpoint_type')),
-    verify: !insecure && !(cloud.verify === false || setting('verify')?.toLowerCase() === 'false'),
+    verify: !insecure && setting('verify')?.toLowerCase() !== 'false',
     cacert: setting('cacert'),
     cert: setting('cert'),
     key: setting('key'),

@@ -1,7 +1,7 @@
 // Completion: the scripts ask the program itself, so they never go stale.
 
 import type { Command } from './command.ts';
-import { OUTPUT_OPTIONS } from './format.ts';
+import { outputOptions } from './format.ts';
 import { GLOBAL_OPTIONS } from './globals.ts';
 import { allCommands } from './nouns.ts';
 
@@ -34,7 +34,7 @@ export function candidates(all: readonly Command[], typed: readonly string[]): s
     .sort((a, b) => b.words.length - a.words.length)[0];
   const last = typed.at(-1) ?? '';
   if (command) {
-    const own = [...(command.options ?? []), ...(command.output === 'none' ? [] : OUTPUT_OPTIONS)];
+    const own = [...(command.options ?? []), ...outputOptions(command.output)];
     const option = own.find((one) => `--${one.name}` === last || (one.short && `-${one.short}` === last));
     if (option?.value) return [...(option.choices ?? [])];
     const longer = nextWords(all, words);

@@ -22,7 +22,7 @@ export class Shown {
   }
 }
 
-export const OUTPUT_OPTIONS: readonly Option[] = [
+const OUTPUT_OPTIONS: readonly Option[] = [
   {
     name: 'format',
     short: 'f',
@@ -41,6 +41,12 @@ export const OUTPUT_OPTIONS: readonly Option[] = [
   { name: 'quote', value: '<mode>', help: 'quoting of csv', choices: ['all', 'minimal', 'none', 'nonnumeric'] },
   { name: 'prefix', value: '<prefix>', help: 'put before each variable name of the shell format' },
 ];
+
+/** The output options of a command, by what it puts out. */
+export function outputOptions(kind: 'list' | 'show' | 'none'): readonly Option[] {
+  if (kind === 'none') return [];
+  return kind === 'list' ? OUTPUT_OPTIONS : OUTPUT_OPTIONS.filter((one) => !one.name.startsWith('sort-'));
+}
 
 export interface FormatOptions {
   readonly format?: string;
@@ -167,7 +173,7 @@ const json = (value: unknown, options: FormatOptions): string =>
 
 async function yaml(value: unknown): Promise<string> {
   const { stringify } = await import('yaml');
-  return stringify(value, { sortMapEntries: true, lineWidth: 0 });
+  return stringify(value, { sortMapEntries: true, lineWidth: 0, singleQuote: true, indentSeq: false });
 }
 
 function csv(columns: readonly string[], rows: readonly (readonly unknown[])[], mode: string): string {
@@ -178,7 +184,8 @@ function csv(columns: readonly string[], rows: readonly (readonly unknown[])[], 
     const quoted = `"${text.replaceAll('"', '""')}"`;
     if (mode === 'none') return text;
     if (mode === 'minimal') return special ? quoted : text;
-    return mode === 'nonnumeric' && typeof plain === 'number' ? text : quoted;
+    // Python counts True and False among the numbers.
+    return mode === 'nonnumeric' && (typeof plain === 'number' || typeof plain === 'boolean') ? text : quoted;
   };
   return lines([columns, ...rows].map((row) => row.map(quote).join(',')));
 }

@@ -72,7 +72,7 @@ export function readGlobals(args: Arguments): Globals {
     if (value !== undefined) settings[name.replaceAll('-', '_')] = value;
   }
   if (args.has('insecure')) settings.insecure = 'true';
-  if (args.has('verify')) settings.insecure = 'false';
+  if (args.has('verify')) settings.verify = 'true';
   return { debug: args.has('debug'), quiet: args.has('quiet'), timing: args.has('timing'), settings };
 }
 

@@ -1,6 +1,7 @@
 // help, command list, and what is said when a command does not exist.
 
 import type { Command } from './command.ts';
+import { outputOptions } from './format.ts';
 import { GLOBAL_OPTIONS } from './globals.ts';
 import { entries, helpText, UsageError } from './grammar.ts';
 import { allCommands } from './nouns.ts';
@@ -73,8 +74,7 @@ export const commands: readonly Command[] = [
       }
       const command = (await allCommands()).find((one) => one.words === words.join(' '));
       if (command) {
-        const { OUTPUT_OPTIONS } = await import('./format.ts');
-        io.stdout(helpText('cloudctl', command, command.output === 'none' ? [] : OUTPUT_OPTIONS));
+        io.stdout(helpText('cloudctl', command, outputOptions(command.output)));
         return 0;
       }
       const { known, message } = await unknownCommand(words, true);

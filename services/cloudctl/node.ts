@@ -19,7 +19,8 @@ interface NodeView {
 
 /** Totals and use come from placement: compute has not told them since 2.88. */
 async function usage({ placement }: CloudClient, name: string): Promise<Pick<NodeView, 'used' | 'total'>> {
-  const [provider] = await placement.providers({ name });
+  // A cloud may have no placement, or none for this user: then the node is shown without its sizes.
+  const [provider] = await placement.providers({ name }).catch(() => []);
   if (!provider) return { used: {}, total: {} };
   const [inventories, used] = await Promise.all([
     placement.inventories(provider.uuid),

@@ -45,7 +45,8 @@ export const commands: readonly Command[] = [
       const standard = args.has('default');
       const [compute, network] = await Promise.all([
         cloud.compute.quotas(project, standard ? '/defaults' : ''),
-        cloud.network.quotas(project, standard ? '/default' : ''),
+        // Some clouds have no network service, or one without quotas.
+        cloud.network.quotas(project, standard ? '/default' : '').catch(() => ({})),
       ]);
       const all: Record<string, unknown> = { ...compute, ...network };
       const named = Object.fromEntries(QUOTAS.filter(([, key]) => key in all).map(([name, key]) => [name, all[key]]));

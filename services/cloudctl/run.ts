@@ -3,7 +3,7 @@
 
 import type { CloudClient, Observer } from '#client';
 import type { Command, Context, Io } from './command.ts';
-import { type Fields, type FormatOptions, formatList, formatShow, OUTPUT_OPTIONS } from './format.ts';
+import { type Fields, type FormatOptions, formatList, formatShow, outputOptions } from './format.ts';
 import { GLOBAL_OPTIONS, type Globals, readGlobals } from './globals.ts';
 import { bind, helpText, type Option, scan, UsageError, usage } from './grammar.ts';
 import { NOUNS, nounOf } from './nouns.ts';
@@ -25,7 +25,7 @@ export async function runCli(argv: readonly string[], io: Io, connect: Connect):
   try {
     parsed = scan(argv, options);
     if (parsed.values.has('help')) {
-      io.stdout(helpText(PROGRAM, command, outputOptions(command)));
+      io.stdout(helpText(PROGRAM, command, outputOptions(command.output)));
       return 0;
     }
     return await execute(command, parsed, words, io, connect);
@@ -38,14 +38,9 @@ export async function runCli(argv: readonly string[], io: Io, connect: Connect):
   }
 }
 
-const outputOptions = (command: Command): readonly Option[] => {
-  if (command.output === 'none') return [];
-  return command.output === 'list' ? OUTPUT_OPTIONS : OUTPUT_OPTIONS.filter((one) => !one.name.startsWith('sort-'));
-};
-
 function optionsOf(command: Command): Option[] {
   // A command's own option wins over a global one of the same name.
-  const own = [...(command.options ?? []), ...outputOptions(command)];
+  const own = [...(command.options ?? []), ...outputOptions(command.output)];
   const names = new Set(own.map((one) => one.name));
   const letters = new Set(own.map((one) => one.short));
   return [
