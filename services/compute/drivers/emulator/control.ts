@@ -25,7 +25,9 @@ export class Control {
   readonly #socket: Socket;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
-  #state: (state: GuestState, reason: string) => void = () => {};
+  #state: ((state: GuestState, reason: string) => void) | undefined;
+  /** States that came before anybody listened: right behind the greeting, say. */
+  #early: [GuestState, string][] = [];
   #closed: () => void = () => {};
   #isClosed = false;
 
@@ -77,10 +79,14 @@ export class Control {
 
   onState(listener: (state: GuestState, reason: string) => void): void {
     this.#state = listener;
+    for (const [state, reason] of this.#early) listener(state, reason);
+    this.#early = [];
   }
 
+  /** Called once; soon, when the connection has ended already. */
   onClose(listener: () => void): void {
-    this.#closed = listener;
+    if (this.#isClosed) queueMicrotask(listener);
+    else this.#closed = listener;
   }
 
   /** Throws what the guest answers, 'unavailable' when the connection ends first, 'timeout' when no answer comes. */
@@ -118,7 +124,12 @@ export class Control {
       return;
     }
     if (line.event === 'state' && typeof line.state === 'string') {
-      this.#state(line.state as GuestState, typeof line.reason === 'string' ? line.reason : '');
+      const change: [GuestState, string] = [
+        line.state as GuestState,
+        typeof line.reason === 'string' ? line.reason : '',
+      ];
+      if (this.#state === undefined) this.#early.push(change);
+      else this.#state(...change);
       return;
     }
     const pending = this.#pending.get(line.id as number);

@@ -77,6 +77,18 @@ describe('a control connection', () => {
     control.close();
   });
 
+  it('hears what comes right behind the greeting, and an end that came before anybody listened', async () => {
+    const event = { event: 'state', state: 'stopped', reason: 'powered off' };
+    await serve(`${JSON.stringify(hello)}\n${JSON.stringify(event)}\nnonsense\n`);
+    const control = await Control.connect(path(), 500);
+    await expect(control.request('pause', {}, 1000)).rejects.toMatchObject({ code: 'unavailable' });
+    const heard: string[] = [];
+    control.onState((state, reason) => heard.push(`${state}: ${reason}`));
+    control.onClose(() => heard.push('closed'));
+    await waitUntil(() => heard.length === 2);
+    expect(heard).toEqual(['stopped: powered off', 'closed']);
+  });
+
   it('cuts a guest off that sends nonsense, and fails what was asked', async () => {
     await serve(`${JSON.stringify(hello)}\n`, (_text, socket) => socket.write('nonsense\n'));
     const control = await Control.connect(path(), 500);
