@@ -11,6 +11,7 @@ import {
   createApi,
   identityArea,
   imageArea,
+  placementArea,
   seedFlavors,
   seedIdentity,
   servers,
@@ -96,7 +97,7 @@ class ControllerProgram implements Controller {
     const api: ApiComponents = { records, bus, clock, log, tokens, region: REGION };
     const compute = servers({ records, clock, log });
     group.add({ start: async () => {}, stop: async () => compute.close() });
-    group.add(this.#http(api, [identityArea(tokens), computeArea(compute), imageArea({ blobs })]));
+    group.add(this.#http(api, [identityArea(tokens), computeArea(compute), placementArea(), imageArea({ blobs })]));
     await group.start();
   }
 

@@ -40,11 +40,15 @@ export const HOST: Kind<Host> = {
   unique: (host) => [`number//${host.number}`],
 };
 
+/** As operators see it. */
+export const hostState = (host: Pick<Host, 'state' | 'forcedDown'>): Host['state'] =>
+  host.forcedDown === true ? 'down' : host.state;
+
 export type HostStatus = 'UP' | 'DOWN' | 'MAINTENANCE' | 'UNKNOWN' | '';
 
 /** `host_status` of a server (2.16): '' without a host. */
 export function hostStatus(host: Pick<Host, 'state' | 'disabled' | 'forcedDown'> | undefined): HostStatus {
   if (host === undefined) return '';
   if (host.disabled !== null) return 'MAINTENANCE';
-  return host.state === 'up' && host.forcedDown !== true ? 'UP' : 'DOWN';
+  return hostState(host) === 'up' ? 'UP' : 'DOWN';
 }

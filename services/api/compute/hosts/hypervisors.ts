@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { CumuletError, isUuid } from '#base';
-import { HOST, type Host, instanceName, RESOURCE_PROVIDER, type ResourceProvider, SERVER } from '#model';
+import { HOST, type Host, hostState, instanceName, RESOURCE_PROVIDER, type ResourceProvider, SERVER } from '#model';
 import type { Records } from '#store';
 import type { Reply, RequestContext } from '../../http/context.ts';
 import { linksOf, page, pageRequestOf } from '../../http/paging.ts';
@@ -51,7 +51,7 @@ function serversByHost(records: Records): Map<string, { name: string; uuid: stri
 const brief = (context: Context, hypervisor: Hypervisor) => ({
   id: idOf(context, hypervisor),
   hypervisor_hostname: hypervisor.host.name,
-  state: hypervisor.host.state,
+  state: hostState(hypervisor.host),
   status: hypervisor.host.disabled === null ? 'enabled' : 'disabled',
 });
 
@@ -116,7 +116,7 @@ function whole(context: Context, hypervisor: Hypervisor): Record<string, unknown
 
 /** Like uptime(1), of the node agent: what Nova passes on from its hypervisors. null: the host is down. */
 function uptimeOf(context: Context, host: Host): string | null {
-  if (host.state === 'down') return null;
+  if (hostState(host) === 'down') return null;
   const now = context.clock.now();
   const minutes = Math.max(0, Math.floor((now - host.startedAt) / 60_000_000));
   const [days, hours, rest] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60];

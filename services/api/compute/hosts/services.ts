@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { CumuletError, isUuid } from '#base';
-import { ALLOCATION, HOST, type Host, RESOURCE_PROVIDER } from '#model';
+import { ALLOCATION, HOST, type Host, hostState, RESOURCE_PROVIDER } from '#model';
 import type { Records } from '#store';
 import type { RequestContext } from '../../http/context.ts';
 import { type Route, route } from '../../http/route.ts';
@@ -15,16 +15,13 @@ const api = 'os_compute_api:os-services';
 
 type Context = Pick<RequestContext, 'microversion' | 'records' | 'clock'>;
 
-export const serviceState = (host: Host): 'up' | 'down' =>
-  host.state === 'up' && host.forcedDown !== true ? 'up' : 'down';
-
 const view = (context: Context, host: Host) => ({
   id: context.microversion.atLeast(2, 53) ? host.uuid : host.number,
   binary: BINARY,
   host: host.name,
   zone: host.availabilityZone,
   status: host.disabled === null ? 'enabled' : 'disabled',
-  state: serviceState(host),
+  state: hostState(host),
   updated_at: nakedMicros(host.heartbeatAt),
   disabled_reason: host.disabled?.reason ?? null,
   ...(context.microversion.atLeast(2, 11) ? { forced_down: host.forcedDown === true } : {}),

@@ -1,6 +1,6 @@
 // Availability zones: the zones that hosts are in, with their hosts for operators.
 
-import { HOST, type Host } from '#model';
+import { HOST, type Host, hostState } from '#model';
 import type { RequestContext } from '../../http/context.ts';
 import { type Route, route } from '../../http/route.ts';
 import { nakedMicros } from '../../http/time.ts';
@@ -8,7 +8,7 @@ import { nakedMicros } from '../../http/time.ts';
 const hostView = (host: Host) => ({
   'nova-compute': {
     available: host.disabled === null,
-    active: host.state === 'up',
+    active: hostState(host) === 'up',
     updated_at: nakedMicros(host.heartbeatAt),
   },
 });

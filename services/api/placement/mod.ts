@@ -1,0 +1,2 @@
+// Public face of placement's API.
+export { placementArea } from './area.ts';
