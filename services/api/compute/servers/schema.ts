@@ -11,7 +11,6 @@ export const serverName = z
   .string()
   .min(1)
   .max(255)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
   .regex(/^(?! )[^\u0000-\u001f\u007f]*(?<! )$/u);
 
 export const metadataMap = z.record(z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/), z.string().max(255));
