@@ -197,9 +197,7 @@ export class Guest {
   powerOff(reason = 'powered off by request'): Promise<void> {
     return this.#next(async () => {
       transition(this.#state, 'power-off');
-      await this.#hold();
-      for (const { backend } of this.#disks) if (!backend.readOnly) await backend.flush();
-      this.#end('power-off', reason);
+      await this.#stop('power-off', reason);
     });
   }
 
@@ -343,12 +341,22 @@ export class Guest {
         await this.#reset('the guest rebooted');
         return;
       }
-      await this.#hold();
-      for (const { backend } of this.#disks) if (!backend.readOnly) await backend.flush();
-      if (request.kind === 'failure') this.#end('failure', `the guest reported a failure (code ${request.code})`);
-      else this.#end('power-off', request.kind === 'reset' ? 'the guest rebooted' : 'the guest powered off');
+      if (request.kind === 'failure')
+        await this.#stop('failure', `the guest reported a failure (code ${request.code})`);
+      else await this.#stop('power-off', request.kind === 'reset' ? 'the guest rebooted' : 'the guest powered off');
     };
-    void this.#next(act);
+    this.#next(act).catch((error: unknown) => this.#end('failure', messageOf(error)));
+  }
+
+  /** The machine's last act. What the guest believes to be on disk is there, or the end is a failure that says so. */
+  async #stop(event: 'power-off' | 'failure', reason: string): Promise<void> {
+    await this.#hold();
+    try {
+      for (const { backend } of this.#disks) if (!backend.readOnly) await backend.flush();
+      this.#end(event, reason);
+    } catch (error) {
+      this.#end('failure', `${reason}, and a disk could not be flushed: ${messageOf(error)}`);
+    }
   }
 
   /** The I/O thread's loop: asleep until a hart rings. */
