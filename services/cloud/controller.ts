@@ -11,6 +11,7 @@ import {
   createApi,
   identityArea,
   imageArea,
+  networkArea,
   placementArea,
   seedFlavors,
   seedIdentity,
@@ -97,7 +98,8 @@ class ControllerProgram implements Controller {
     const api: ApiComponents = { records, bus, clock, log, tokens, region: REGION };
     const compute = servers({ records, clock, log });
     group.add({ start: async () => {}, stop: async () => compute.close() });
-    group.add(this.#http(api, [identityArea(tokens), computeArea(compute), placementArea(), imageArea({ blobs })]));
+    const areas = [identityArea(tokens), computeArea(compute), placementArea(), imageArea({ blobs }), networkArea()];
+    group.add(this.#http(api, areas));
     await group.start();
   }
 

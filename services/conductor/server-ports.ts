@@ -70,7 +70,8 @@ export function attachPorts(tx: Tx, server: Server, host: string, zone: string, 
       tx.update(PORT, bindPort({ ...port, deviceId: server.id, deviceOwner }, host, now));
       return { portId: port.id, networkId: port.networkId, preserveOnDelete: true, tag: wish.tag };
     }
-    const network = tx.peek(NETWORK, wish.networkId ?? '');
+    // Compared: a network or a subnet that is being deleted meanwhile takes no more ports.
+    const network = tx.get(NETWORK, wish.networkId ?? '');
     if (network === undefined) {
       throw new CumuletError('not_found', `Network ${wish.networkId} could not be found.`);
     }

@@ -6,6 +6,7 @@ export * from './plan-network.ts';
 export * from './plan-port.ts';
 export * from './plan-subnet.ts';
 export * from './port.ts';
+export * from './quota.ts';
 export * from './router.ts';
 export * from './security-group.ts';
 export * from './subnet.ts';

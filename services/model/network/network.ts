@@ -38,6 +38,11 @@ export interface Network extends NetworkResource {
   readonly physicalNetwork: string | null;
   /** The VNI of a vxlan network. */
   readonly segmentationId: number | null;
+  /**
+   * Counts the subnets that came, changed or went: whoever plans by the subnets compares the network's record, and so
+   * sees them as they are.
+   */
+  readonly subnetChanges: number;
 }
 
 /** A VNI is 24 bits wide (RFC 7348 section 5); 0 is left out because kernels treat it as none. */

@@ -101,5 +101,6 @@ export function planNetwork({ request, networks, id, now }: NetworkPlanInput): N
     networkType,
     physicalNetwork: planPhysicalNetwork(networkType, request, networks),
     segmentationId: planSegmentationId(networkType, request, networks),
+    subnetChanges: 0,
   };
 }

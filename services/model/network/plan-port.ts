@@ -1,6 +1,7 @@
 // Plans a new port: MAC and addresses. Pure: it sees the ports that exist, picks what is free and returns the record; that
 // nothing is given twice is guarded by PORT's unique keys in the transaction that writes it. Whoever commits the plan
 // plans again on `already_exists` (another writer took the address meanwhile).
+// The network must be read by `tx.get`, so that a subnet that goes meanwhile is noticed.
 // Drawn addresses are spread over a small window by the port's id, so that writers at the same time rarely collide.
 
 import { canonicalMac, eui64Address, formatIp, macFromId, parseCidr, parseIp } from './address.ts';

@@ -1,0 +1,2 @@
+// Public face of network's API.
+export { networkArea } from './area.ts';
