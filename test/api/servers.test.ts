@@ -179,6 +179,7 @@ describe('a server', () => {
     expect(body.server).toMatchObject({ name: 'web2', accessIPv4: '1.2.3.4' });
     expect(body.server).not.toHaveProperty('key_name');
     expect((await api.ask('PUT', `/servers/${id}`, { server: { id: 'x' } })).status).toBe(400);
+    expect((await api.ask('PUT', `/servers/${id}`, { server: {} })).status).toBe(200);
     const actions = await api.ask('GET', `/servers/${id}/os-instance-actions`);
     expect(actions.body.instanceActions.map((action: { action: string }) => action.action)).toEqual(['create']);
     const requestId = actions.body.instanceActions[0].request_id;
@@ -200,6 +201,12 @@ describe('a server', () => {
     expect((await api.ask('GET', `/servers/${id}/os-interface/${interfaces[0].port_id}`)).status).toBe(200);
     const groups = (await api.ask('GET', `/servers/${id}/os-security-groups`)).body.security_groups;
     expect(groups.map((group: { name: string }) => group.name)).toEqual(['default']);
+    const act = (body: object) => api.ask('POST', `/servers/${id}/action`, body);
+    expect((await act({ removeSecurityGroup: { name: 'default' } })).status).toBe(202);
+    expect((await api.ask('GET', `/servers/${id}`)).body.server).not.toHaveProperty('security_groups');
+    expect((await act({ removeSecurityGroup: { name: 'default' } })).status).toBe(404);
+    expect((await act({ addSecurityGroup: { name: 'none' } })).status).toBe(404);
+    expect((await act({ addSecurityGroup: { name: 'default' } })).status).toBe(202);
     expect((await api.ask('GET', `/servers/${id}/os-volume_attachments`)).body).toEqual({ volumeAttachments: [] });
   });
 
@@ -333,6 +340,7 @@ describe('a server', () => {
       rebuild: { imageRef: api.imageId, name: 'again' },
     });
     expect([rebuilt.status, rebuilt.body.server.status]).toEqual([202, 'REBUILD']);
+    expect(rebuilt.body.server.adminPass).toHaveLength(12);
     expect(await api.cloud.settled(id)).toMatchObject({ vmState: 'active', name: 'again', owner: { generation: 2 } });
     const reset = await api.ask(
       'POST',
@@ -389,6 +397,8 @@ describe('lists', () => {
     ['?host=nowhere', ['gamma', 'beta', 'alpha']],
     ['?sort_key=display_name&sort_dir=asc', ['alpha', 'beta', 'gamma']],
     ['?sort_key=name&sort_dir=asc&limit=2', ['alpha', 'beta']],
+    ['?limit=0', []],
+    ['?name=^al\\-*p', ['alpha']],
     ['?changes-since=2100-01-01T00:00:00Z', []],
   ])('%s', async (query, expected) => {
     expect(await names(query)).toEqual(expected);

@@ -18,7 +18,6 @@ import {
   PLACEMENT_EXPLANATION,
   SERVER,
   SERVER_CREATE,
-  SERVER_PAYLOAD,
   type Server,
   type ServerTaskInput,
 } from '#model';
@@ -30,6 +29,7 @@ import type { ConductorComponents } from '../components.ts';
 import { instanceSpec } from '../instance-spec.ts';
 import { after, faultOf, finishAction, observed } from '../server-changes.ts';
 import { attachPorts, detachPorts, moveBindings } from '../server-ports.ts';
+import { forgetPassword } from './guest-password.ts';
 import { guestSource } from './guest-source.ts';
 import { ATTEMPTS, serverOf, waitForTurn } from './server-saga.ts';
 
@@ -225,11 +225,3 @@ const exhausted = (server: Server, error: unknown): CumuletError =>
       `${server.id}. Last: ${server.owner?.host ?? server.refusedHosts.at(-1)}: ${messageOf(error)}`,
     { cause: error },
   );
-
-/** The password is in the guest, or of no use any more. */
-function forgetPassword(tx: Tx, serverId: string): void {
-  const payload = tx.get(SERVER_PAYLOAD, serverId);
-  if (payload === undefined || payload.adminPass === null) return;
-  if (payload.userData === null && payload.personality.length === 0) tx.delete(SERVER_PAYLOAD, serverId);
-  else tx.update(SERVER_PAYLOAD, { ...payload, adminPass: null });
-}

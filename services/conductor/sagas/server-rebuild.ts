@@ -9,6 +9,7 @@ import type { SagaDefinition, StepContext, StepResult } from '#workflow';
 import type { ConductorComponents } from '../components.ts';
 import { instanceSpec } from '../instance-spec.ts';
 import { after, faultOf, finishAction, observed } from '../server-changes.ts';
+import { forgetPassword } from './guest-password.ts';
 import { guestSource } from './guest-source.ts';
 import { ATTEMPTS, serverOf, waitForTurn } from './server-saga.ts';
 
@@ -49,6 +50,7 @@ export function serverRebuild(components: ConductorComponents): SagaDefinition<S
         const now = clock.now();
         const ended = observed(after(current, 'rebuilt', now), report);
         tx.update(SERVER, ended.taskState === null ? { ...ended, fault: null, launchedAt: now } : ended);
+        forgetPassword(tx, server.id);
         finishAction(tx, context.input.actionId, EVENT, { now, host: server.owner?.host ?? null, startTime: began });
       },
     };
@@ -65,6 +67,7 @@ export function serverRebuild(components: ConductorComponents): SagaDefinition<S
         const fault = faultOf(error.message, `${SERVER_REBUILD}: ${error.code}`, now);
         tx.update(SERVER, { ...after(server, 'broken', now), fault });
       }
+      forgetPassword(tx, server.id);
       const host = server.owner?.host ?? null;
       finishAction(tx, input.actionId, EVENT, { now, host, startTime: now, error: error.message });
     },

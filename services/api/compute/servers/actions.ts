@@ -9,13 +9,16 @@ import {
   SERVER_PAYLOAD,
   SERVER_REBUILD,
   type Server,
+  type ServerPayload,
   transition,
 } from '#model';
+import type { Tx } from '#store';
 import type { Reply, RequestContext } from '../../http/context.ts';
 import { HttpFault } from '../../http/faults.ts';
 import { type Route, route } from '../../http/route.ts';
 import { checkLock, findServer, readServer } from './find.ts';
 import { serverImage } from './images.ts';
+import { newPassword } from './password.ts';
 import { serverKey } from './references.ts';
 import { REBUILD, type RebuildBody } from './schema.ts';
 import { startTask } from './start-task.ts';
@@ -147,6 +150,21 @@ const createImage = route({
   },
 });
 
+/** What the new guest is told: the old user data and files stay where the wish names none. */
+function writePayload(tx: Tx, server: Server, wish: RebuildBody['rebuild'], adminPass: string): void {
+  const payload = tx.get(SERVER_PAYLOAD, server.id);
+  const next: ServerPayload = {
+    id: server.id,
+    userData: wish.user_data === undefined ? (payload?.userData ?? null) : wish.user_data,
+    personality: wish.personality ?? payload?.personality ?? [],
+    adminPass: server.configDrive ? adminPass : null,
+  };
+  if (payload !== undefined) tx.update(SERVER_PAYLOAD, next);
+  else if (next.userData !== null || next.personality.length > 0 || next.adminPass !== null) {
+    tx.create(SERVER_PAYLOAD, next);
+  }
+}
+
 const rebuild = route({
   method: 'POST',
   path: ACTION_PATH,
@@ -159,21 +177,11 @@ const rebuild = route({
     const image = await serverImage(ctx, wish.imageRef, found.flavor);
     const wantsKey = Object.hasOwn(wish, 'key_name');
     const key = wish.key_name == null ? null : await serverKey(ctx, wish.key_name);
+    const adminPass = wish.adminPass ?? newPassword();
     const server = await ctx.records.transact((tx) => {
       const current = readServer(tx, ctx);
       checkLock(ctx, current);
-      if (Object.hasOwn(wish, 'user_data')) {
-        const payload = tx.get(SERVER_PAYLOAD, current.id);
-        const next = {
-          id: current.id,
-          personality: [],
-          adminPass: null,
-          ...payload,
-          userData: wish.user_data ?? null,
-        };
-        if (payload === undefined) tx.create(SERVER_PAYLOAD, next);
-        else tx.update(SERVER_PAYLOAD, next);
-      }
+      writePayload(tx, current, wish, adminPass);
       const task = { request: 'rebuild', saga: SERVER_REBUILD, action: 'rebuild', launched: true } as const;
       return startTask(
         tx,
@@ -200,7 +208,7 @@ const rebuild = route({
       view.user_data = ctx.records.peek(SERVER_PAYLOAD, server.id)?.value.userData ?? null;
       delete view['OS-EXT-SRV-ATTR:user_data'];
     }
-    if (wish.adminPass !== undefined) view.adminPass = wish.adminPass;
+    view.adminPass = adminPass;
     return {
       status: 202,
       body: { server: view },

@@ -3,10 +3,10 @@
 import { z } from 'zod';
 import { CumuletError } from '#base';
 import { PORT, type Port, SECURITY_GROUP, SECURITY_GROUP_RULE, type Server } from '#model';
-import type { RequestContext } from '../../http/context.ts';
+import type { Reply, RequestContext } from '../../http/context.ts';
 import { HttpFault } from '../../http/faults.ts';
 import { type Route, route } from '../../http/route.ts';
-import { findServer } from './find.ts';
+import { findServer, readServer } from './find.ts';
 import { addressesOf } from './view.ts';
 
 type Context = Pick<RequestContext, 'records' | 'microversion'>;
@@ -54,6 +54,33 @@ function groupView(ctx: Context, id: string): object[] {
     },
   ];
 }
+
+/** Changes the groups of all ports of the server. */
+async function changeGroups(
+  ctx: RequestContext,
+  name: string,
+  edit: (ids: readonly string[], id: string) => string[],
+): Promise<Reply> {
+  const found = await findServer(ctx);
+  const mine = ctx.records.peekList(SECURITY_GROUP, (group) => group.projectId === found.projectId);
+  const group = mine.find(({ value }) => value.id === name) ?? mine.find(({ value }) => value.name === name);
+  if (group === undefined) {
+    throw new CumuletError('not_found', `Security group ${name} not found for project ${found.projectId}.`);
+  }
+  await ctx.records.transact((tx) => {
+    const server = readServer(tx, ctx);
+    for (const nic of server.nics) {
+      const port = tx.get(PORT, nic.portId);
+      if (port === undefined) continue;
+      const securityGroupIds = edit(port.securityGroupIds, group.value.id);
+      const revisionNumber = port.revisionNumber + 1;
+      tx.update(PORT, { ...port, securityGroupIds, revisionNumber, updatedAt: ctx.clock.now() });
+    }
+  });
+  return { status: 202 };
+}
+
+const groupName = z.strictObject({ name: z.string().min(1).max(255) });
 
 export const ATTACHMENT_ROUTES: readonly Route[] = [
   route({
@@ -133,6 +160,32 @@ export const ATTACHMENT_ROUTES: readonly Route[] = [
       const server = await findServer(ctx);
       const ids = new Set(portsOf(ctx, server).flatMap((port) => port.securityGroupIds));
       return { status: 200, body: { security_groups: [...ids].flatMap((id) => groupView(ctx, id)) } };
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/servers/:server_id/action',
+    action: 'addSecurityGroup',
+    rule: 'os_compute_api:os-security-groups:add',
+    body: z.strictObject({ addSecurityGroup: groupName }),
+    handler: (ctx) =>
+      changeGroups(ctx, ctx.body.addSecurityGroup.name, (ids, id) => (ids.includes(id) ? [...ids] : [...ids, id])),
+  }),
+  route({
+    method: 'POST',
+    path: '/servers/:server_id/action',
+    action: 'removeSecurityGroup',
+    rule: 'os_compute_api:os-security-groups:remove',
+    body: z.strictObject({ removeSecurityGroup: groupName }),
+    async handler(ctx) {
+      const { name } = ctx.body.removeSecurityGroup;
+      return changeGroups(ctx, name, (ids, id) => {
+        if (!ids.includes(id)) {
+          const message = `Security group ${name} not associated with the instance ${ctx.param('server_id')}`;
+          throw new CumuletError('not_found', message);
+        }
+        return ids.filter((one) => one !== id);
+      });
     },
   }),
   route({

@@ -2,7 +2,7 @@
 // each server's worth; the conductor does the rest. Refusals are in Nova's words.
 
 import { randomInt } from 'node:crypto';
-import { CumuletError, isUuid, newSecret, newUuid } from '#base';
+import { CumuletError, isUuid, newUuid } from '#base';
 import {
   COMPUTE_USAGE,
   type ComputeLimits,
@@ -25,6 +25,7 @@ import type { Reply, RequestContext } from '../../http/context.ts';
 import { HttpFault } from '../../http/faults.ts';
 import { serverImage } from './images.ts';
 import { requestedGroups, requestedNetworks } from './networks.ts';
+import { newPassword } from './password.ts';
 import { quotasOf, type ServerComponents, serverFlavor, serverKey } from './references.ts';
 import type { CreateBody } from './schema.ts';
 import { writeTask } from './start-task.ts';
@@ -138,9 +139,6 @@ interface Checked {
   readonly max: number;
 }
 
-/** Nova's alphabet without look-alikes. */
-const PASSWORD_LENGTH = 12;
-
 async function check(ctx: Context, quotas: Quotas): Promise<Checked> {
   const wish = ctx.body.server;
   const min = wish.min_count ?? 1;
@@ -190,7 +188,7 @@ async function check(ctx: Context, quotas: Quotas): Promise<Checked> {
     terminatedAt: null,
     deletedAt: null,
   };
-  return { wish, flavor, image, shared, adminPass: wish.adminPass ?? newSecret(9).slice(0, PASSWORD_LENGTH), min, max };
+  return { wish, flavor, image, shared, adminPass: wish.adminPass ?? newPassword(), min, max };
 }
 
 /** One of several servers carries its number: `web-2`. */

@@ -298,7 +298,7 @@ function limitOf(ctx: ListContext): number {
     const message = `Invalid input for query parameters limit. Value: ${text}. '${text}' does not match '^[0-9]*$'`;
     throw new CumuletError('invalid', message);
   }
-  return Math.min(Number(text) || MAX_LIMIT, MAX_LIMIT);
+  return Math.min(Number(text), MAX_LIMIT);
 }
 
 function page(ctx: ListContext, sorted: readonly Server[], limit: number): { servers: Server[]; more: boolean } {
@@ -338,7 +338,10 @@ export async function listServers(ctx: ListContext, detail: boolean): Promise<Re
   }
   const { servers: shown, more } = page(ctx, servers.sort(sort), limit);
   const view = shown.map((server) => (detail ? wholeView(ctx, server, false) : briefView(ctx, server)));
-  const links = more ? { servers_links: nextLink(ctx, detail ? '/servers/detail' : '/servers', shown.at(-1)!) } : {};
+  const links =
+    more && shown.length > 0
+      ? { servers_links: nextLink(ctx, detail ? '/servers/detail' : '/servers', shown.at(-1)!) }
+      : {};
   return { status: 200, body: { servers: view, ...links } };
 }
 

@@ -11,13 +11,12 @@ const PLAIN = /^[A-Za-z0-9 _\-:@]*$/;
 export function findPattern(pattern: string, texts: readonly string[]): boolean[] {
   if (PLAIN.test(pattern)) return texts.map((text) => text.toLowerCase().includes(pattern.toLowerCase()));
   try {
-    new RegExp(pattern, 'iu');
+    new RegExp(pattern, 'i');
   } catch {
     throw new CumuletError('invalid', `Invalid input for query parameters name. Value: ${pattern}. It is no regex.`);
   }
   try {
-    const script =
-      'const found = []; for (const text of texts) found.push(new RegExp(pattern, "iu").test(text)); found';
+    const script = 'const found = []; for (const text of texts) found.push(new RegExp(pattern, "i").test(text)); found';
     const found = runInNewContext(script, { pattern, texts: [...texts] }, { timeout: TIME_LIMIT_MS }) as boolean[];
     return [...found];
   } catch (error) {

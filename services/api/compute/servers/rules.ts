@@ -54,6 +54,8 @@ export const SERVER_RULES: Rules = {
   [`${api}:os-attach-interfaces:delete`]: PROJECT_MEMBER,
   [`${api}:os-volumes-attachments:index`]: PROJECT_READER,
   [`${api}:os-security-groups:list`]: PROJECT_READER,
+  [`${api}:os-security-groups:add`]: PROJECT_MEMBER,
+  [`${api}:os-security-groups:remove`]: PROJECT_MEMBER,
   [`${api}:os-instance-actions:list`]: PROJECT_READER,
   [`${api}:os-instance-actions:show`]: PROJECT_READER,
   [`${api}:os-instance-actions:events`]: PROJECT_ADMIN,

@@ -165,17 +165,12 @@ const change = {
   accessIPv6: ipV6.optional(),
 };
 
-const nonEmpty = <T extends z.core.$ZodLooseShape>(shape: T) =>
-  z.strictObject({
-    server: z.strictObject(shape).refine((value) => Object.keys(value).length > 0, {
-      message: '{} does not have enough properties',
-    }),
-  });
+const changeBody = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObject({ server: z.strictObject(shape) });
 
 export const UPDATE: SchemaByVersion = [
-  ['2.1', nonEmpty(change)],
-  ['2.19', nonEmpty({ ...change, description: description.optional() })],
-  ['2.90', nonEmpty({ ...change, description: description.optional(), hostname: hostname.optional() })],
+  ['2.1', changeBody(change)],
+  ['2.19', changeBody({ ...change, description: description.optional() })],
+  ['2.90', changeBody({ ...change, description: description.optional(), hostname: hostname.optional() })],
 ];
 
 export interface UpdateBody {
