@@ -61,6 +61,7 @@ export class EmulatorDriver implements Driver {
   /** How guests ended that nobody asked to end. */
   readonly #ended = new Map<string, GuestView>();
   readonly #nics = new Map<string, readonly FrameSocket[]>();
+  readonly #tidying = new Map<string, Promise<void>>();
   /** Guest processes that ran when the driver started, by config file, until they are taken over. */
   #found = new Map<string, number>();
   #imageRoot: string;
@@ -144,6 +145,7 @@ export class EmulatorDriver implements Driver {
     this.#admit(instance.spec);
     this.#ended.delete(instance.id);
     const layout = this.#layout(instance);
+    await this.#tidying.get(instance.id);
     await this.#endStrays(layout);
     await this.#tidy(layout);
     await mkdir(layout.run, { recursive: true, mode: 0o700 });
@@ -284,10 +286,22 @@ export class EmulatorDriver implements Driver {
       if (view.power === 'stopped' || view.power === 'crashed') {
         this.#guests.delete(instance.id);
         this.#ended.set(instance.id, view);
-        void this.#tidy(guest.layout).catch(() => undefined);
+        void this.#tidyThenTell(instance.id, guest.layout, view);
+        return;
       }
       this.#changed(instance.id, view);
     });
+  }
+
+  /** Whoever hears of the end finds nothing of the guest any more; and a new boot does not lose its sockets to the tidying. */
+  async #tidyThenTell(id: string, layout: GuestLayout, view: GuestView): Promise<void> {
+    const tidied = this.#tidy(layout).catch((error: unknown) => {
+      this.#log.warn({ err: error, id }, 'sockets of a guest that ended could not be removed');
+    });
+    this.#tidying.set(id, tidied);
+    await tidied;
+    if (this.#tidying.get(id) === tidied) this.#tidying.delete(id);
+    this.#changed(id, view);
   }
 
   /** Refuses what the host truly cannot hold, beyond what placement has counted. */
