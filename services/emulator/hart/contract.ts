@@ -2,7 +2,8 @@
 // and touches two memories: `ram`, the guest's RAM and nothing else, shared, where byte 0 is guest physical address
 // RAM_BASE; and `state`, shared too, that holds hart registers, TLBs, decoded code, and words that other threads use.
 //
-// Other threads reach a hart only through its lines (below) and through markWritten.
+// Other threads reach a hart only through its lines (below). What they write to RAM needs no notice: decoded code is
+// compared with RAM after each fence.i, which is when RISC-V promises to see it (mmu/fetch.ts).
 
 /** Guest physical address of RAM, as on QEMU's `virt` board. */
 export const RAM_BASE = 0x8000_0000;

@@ -2,44 +2,20 @@
 // the words that it shares with other threads are in layout.ts.
 
 import { CumuletError } from '#base';
-import { STEP_PAGE } from '../mmu/fetch.ts';
 import {
   type HartBus,
   type HartExit,
   type HartPort,
   type HartStateV1,
   LINE,
-  RAM_BASE,
   REQUEST,
   TIMEBASE_HZ,
 } from './contract.ts';
 import { accessCsr, type CsrContext, csrByNumber, SAVED_CSRS, updatePmp } from './csr.ts';
-import { writePlainTable } from './csr-access.ts';
-import { decoderTable } from './decoder.ts';
 import { compileInterpreter, type InterpreterExports } from './interpreter.ts';
-import {
-  CODE,
-  CODE_DIRECTORY,
-  CODE_PAGE,
-  CODE_PAGE_SIZE,
-  CODE_PAGES,
-  DECODER,
-  DECODER_SIZE,
-  F,
-  hartOffset,
-  LINES,
-  REQUESTS,
-  SLOTS_SIZE,
-  TLB,
-  TLB_CONTEXT_SIZE,
-  TLB_CONTEXTS,
-  TRAP_COUNTS,
-  W,
-  WAKE,
-  X,
-} from './layout.ts';
+import { LINES, REQUESTS, TRAP_KINDS, W, WAKE } from './layout.ts';
+import { HartRegion, MASK64 } from './region.ts';
 import { CAUSE, EXIT } from './runtime.ts';
-import { HANDLER } from './slot.ts';
 
 export interface HartOptions {
   readonly id: number;
@@ -59,24 +35,30 @@ export interface HartOptions {
 /** Instructions between two looks at interrupts, requests and the clock: some 100 us. */
 const SLICE = 20_000;
 
-/** mcounteren bits that firmware hands to S-mode: cycle, time, instret. */
-const COUNTERS = 7n;
+const MSTATUS = 0x300;
+const MIP = 0x344;
+
+/**
+ * What M-mode firmware leaves behind for a supervisor, by CSR: memory open to all (pmp), exceptions and interrupts
+ * delegated, counters given to S-mode and, as OpenSBI does, to U-mode (the vDSO reads time), the timer of Sstc switched on.
+ */
+const HAND_OVER: readonly (readonly [number, bigint])[] = [
+  [0x3b0, (1n << 54n) - 1n],
+  [0x3a0, 0x1fn],
+  [0x302, 0xb1ffn],
+  [0x303, 0x222n],
+  [0x306, 7n],
+  [0x106, 7n],
+  [0x30a, 1n << 63n],
+];
 const STCE = 1n << 63n;
-const MASK64 = (1n << 64n) - 1n;
-
-const DECODER_TABLE = decoderTable();
-if (DECODER_TABLE.byteLength > DECODER_SIZE) throw new Error('the decoder table has outgrown its place');
-
-type WordName = keyof typeof W;
 
 export class Hart implements HartPort {
   readonly id: number;
   readonly #bus: HartBus;
   readonly #base: number;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #region: HartRegion;
   readonly #words: Int32Array;
-  readonly #ramBytes: number;
   readonly #wasm: InterpreterExports;
   readonly #csrs: CsrContext;
   #instructions = 0;
@@ -85,11 +67,9 @@ export class Hart implements HartPort {
   constructor(options: HartOptions) {
     this.id = options.id;
     this.#bus = options.bus;
-    this.#base = hartOffset(options.id);
-    this.#bytes = new Uint8Array(options.state.buffer);
-    this.#view = new DataView(options.state.buffer);
-    this.#words = new Int32Array(options.state.buffer);
-    this.#ramBytes = options.ram.buffer.byteLength;
+    this.#region = new HartRegion(options.id, options.state, options.ram.buffer.byteLength);
+    this.#base = this.#region.base;
+    this.#words = this.#region.words;
     const module = options.module ?? compileInterpreter();
     const instance = new WebAssembly.Instance(module, {
       env: {
@@ -104,38 +84,20 @@ export class Hart implements HartPort {
     this.#wasm = instance.exports as unknown as InterpreterExports;
     this.#csrs = this.#csrContext();
     this.#clear();
-    this.#setWord32('firmware', options.firmware === 'sbi' ? 1 : 0);
-    this.#setWord32('debug', options.debug ? 1 : 0);
-  }
-
-  // --- Words of the hart's region ---
-
-  #word(name: WordName): bigint {
-    return this.#view.getBigUint64(this.#base + W[name], true);
-  }
-
-  #setWord(name: WordName, value: bigint): void {
-    this.#view.setBigUint64(this.#base + W[name], value & MASK64, true);
-  }
-
-  #word32(name: WordName): number {
-    return this.#view.getInt32(this.#base + W[name], true);
-  }
-
-  #setWord32(name: WordName, value: number): void {
-    this.#view.setInt32(this.#base + W[name], value, true);
+    this.#region.setWord32('firmware', options.firmware === 'sbi' ? 1 : 0);
+    this.#region.setWord32('debug', options.debug ? 1 : 0);
   }
 
   #csrContext(): CsrContext {
     const line = (this.#base + LINES) / 4;
     return {
       id: this.id,
-      bytes: this.#view,
+      bytes: this.#region.view,
       base: this.#base,
-      word: (name) => this.#word(name),
-      setWord: (name, value) => this.#setWord(name, value),
-      word32: (name) => this.#word32(name),
-      setWord32: (name, value) => this.#setWord32(name, value),
+      word: (name) => this.#region.word(name),
+      setWord: (name, value) => this.#region.setWord(name, value),
+      word32: (name) => this.#region.word32(name),
+      setWord32: (name, value) => this.#region.setWord32(name, value),
       interruptBits: () => BigInt.asUintN(64, this.#wasm.interruptBits(this.#base)),
       setSoftwareLine: (on) => {
         if (on) Atomics.or(this.#words, line, LINE.SSIP);
@@ -148,7 +110,7 @@ export class Hart implements HartPort {
       writeSatp: (value) => this.#wasm.writeSatp(this.#base, value),
       flushAll: () => this.#wasm.flushAll(this.#base),
       retired: () => this.#retired(),
-      setRetired: (value) => this.#setWord('retired', this.#word('retired') + value - this.#retired()),
+      setRetired: (value) => this.#region.setWord('retired', this.#region.word('retired') + value - this.#retired()),
       ticks: () => BigInt(Math.floor(this.#bus.time())),
       updateTimer: () => this.#updateTimer(),
     };
@@ -156,7 +118,7 @@ export class Hart implements HartPort {
 
   /** minstret while an instruction is under way: `left` was counted down for it already. */
   #retired(): bigint {
-    return this.#word('retired') - BigInt(this.#word32('left') + this.#word32('traps') + 1);
+    return this.#region.word('retired') - BigInt(this.#region.word32('left') + this.#region.word32('traps') + 1);
   }
 
   // --- What the interpreter calls ---
@@ -164,13 +126,13 @@ export class Hart implements HartPort {
   #busLoad(address: number, size: 1 | 2 | 4 | 8): number {
     const value = this.#bus.load(address, size);
     if (value === undefined) return 0;
-    this.#setWord('scratch', typeof value === 'bigint' ? value : BigInt(value));
+    this.#region.setWord('scratch', typeof value === 'bigint' ? value : BigInt(value));
     return 1;
   }
 
   #busStore(address: number, size: 1 | 2 | 4 | 8): number {
     const at = this.#base + W.scratch;
-    const view = this.#view;
+    const { view } = this.#region;
     const value =
       size === 8
         ? view.getBigUint64(at, true)
@@ -203,19 +165,19 @@ export class Hart implements HartPort {
         if (asked & REQUEST.PAUSE) return 'paused';
       }
       this.#updateTimer();
-      if (wasm.takeInterrupt(base)) this.#setWord32('waiting', 0);
-      if (this.#word32('waiting')) {
+      if (wasm.takeInterrupt(base)) this.#region.setWord32('waiting', 0);
+      if (this.#region.word32('waiting')) {
         if (!this.#wakes()) return 'wfi';
-        this.#setWord32('waiting', 0);
+        this.#region.setWord32('waiting', 0);
       }
 
       const slice = Math.min(left, SLICE);
-      this.#setWord('retired', this.#word('retired') + BigInt(slice));
-      this.#setWord32('traps', 0);
+      this.#region.setWord('retired', this.#region.word('retired') + BigInt(slice));
+      this.#region.setWord32('traps', 0);
       const exit = wasm.exec(base, slice);
-      const unused = this.#word32('left');
-      const traps = this.#word32('traps');
-      this.#setWord('retired', this.#word('retired') - BigInt(unused + traps));
+      const unused = this.#region.word32('left');
+      const traps = this.#region.word32('traps');
+      this.#region.setWord('retired', this.#region.word('retired') - BigInt(unused + traps));
       this.#instructions += slice - unused - traps;
       this.#slices++;
       left -= slice - unused;
@@ -233,12 +195,12 @@ export class Hart implements HartPort {
 
   /** An interrupt is pending that ends WFI, whether it will be taken or not (privileged spec, 3.3.3). */
   #wakes(): boolean {
-    return (this.#csrs.interruptBits() & this.#word('mie')) !== 0n;
+    return (this.#csrs.interruptBits() & this.#region.word('mie')) !== 0n;
   }
 
   #updateTimer(): void {
-    const on = (this.#word('menvcfg') & STCE) !== 0n;
-    this.#setWord32('timerDue', on && this.#bus.time() >= Number(this.#word('stimecmp')) ? 1 : 0);
+    const on = (this.#region.word('menvcfg') & STCE) !== 0n;
+    this.#region.setWord32('timerDue', on && this.#bus.time() >= Number(this.#region.word('stimecmp')) ? 1 : 0);
   }
 
   park(milliseconds: number): void {
@@ -246,9 +208,9 @@ export class Hart implements HartPort {
     const seen = Atomics.load(this.#words, wake);
     this.#updateTimer();
     if (this.#wakes() || Atomics.load(this.#words, (this.#base + REQUESTS) / 4) !== 0) return;
-    const armed = (this.#word('menvcfg') & STCE) !== 0n && (this.#word('mie') & BigInt(LINE.STIP)) !== 0n;
+    const armed = (this.#region.word('menvcfg') & STCE) !== 0n && (this.#region.word('mie') & BigInt(LINE.STIP)) !== 0n;
     const due = armed
-      ? ((Number(this.#word('stimecmp')) - this.#bus.time()) / TIMEBASE_HZ) * 1000
+      ? ((Number(this.#region.word('stimecmp')) - this.#bus.time()) / TIMEBASE_HZ) * 1000
       : Number.POSITIVE_INFINITY;
     const timeout = Math.min(milliseconds, due);
     if (timeout > 0) Atomics.wait(this.#words, wake, seen, timeout);
@@ -257,31 +219,31 @@ export class Hart implements HartPort {
   // --- Registers ---
 
   get pc(): bigint {
-    return this.#word('pc');
+    return this.#region.word('pc');
   }
   set pc(value: bigint) {
-    this.#setWord('pc', value);
-    this.#setWord32('waiting', 0);
+    this.#region.setWord('pc', value);
+    this.#region.setWord32('waiting', 0);
   }
 
   getX(index: number): bigint {
-    return this.#view.getBigUint64(this.#base + X + index * 8, true);
+    return this.#region.getX(index);
   }
   setX(index: number, value: bigint): void {
-    if (index !== 0) this.#view.setBigUint64(this.#base + X + index * 8, value & MASK64, true);
+    this.#region.setX(index, value);
   }
   getF(index: number): bigint {
-    return this.#view.getBigUint64(this.#base + F + index * 8, true);
+    return this.#region.getF(index);
   }
   setF(index: number, value: bigint): void {
-    this.#view.setBigUint64(this.#base + F + index * 8, value & MASK64, true);
+    this.#region.setF(index, value);
   }
 
   get privilege(): 0 | 1 | 3 {
-    return this.#word32('privilege') as 0 | 1 | 3;
+    return this.#region.word32('privilege') as 0 | 1 | 3;
   }
   set privilege(value: 0 | 1 | 3) {
-    this.#setWord32('privilege', value);
+    this.#region.setWord32('privilege', value);
     this.#wasm.setContext(this.#base);
   }
 
@@ -289,9 +251,9 @@ export class Hart implements HartPort {
     const csr = csrByNumber(number);
     if (!csr) throw new CumuletError('invalid', `There is no CSR 0x${number.toString(16)}.`);
     // Outside of run() no instruction is under way.
-    if (csr.name === 'minstret' || csr.name === 'instret') return this.#word('retired');
+    if (csr.name === 'minstret' || csr.name === 'instret') return this.#region.word('retired');
     if (csr.name === 'mcycle' || csr.name === 'cycle')
-      return (this.#word('retired') + this.#word('mcycleOffset')) & MASK64;
+      return (this.#region.word('retired') + this.#region.word('mcycleOffset')) & MASK64;
     return BigInt.asUintN(64, csr.read(this.#csrs));
   }
 
@@ -299,11 +261,11 @@ export class Hart implements HartPort {
     const csr = csrByNumber(number);
     if (!csr) throw new CumuletError('invalid', `There is no CSR 0x${number.toString(16)}.`);
     if (csr.name === 'minstret') {
-      const cycle = this.#word('retired') + this.#word('mcycleOffset');
-      this.#setWord('retired', value);
-      this.#setWord('mcycleOffset', cycle - value);
+      const cycle = this.#region.word('retired') + this.#region.word('mcycleOffset');
+      this.#region.setWord('retired', value);
+      this.#region.setWord('mcycleOffset', cycle - value);
     } else if (csr.name === 'mcycle') {
-      this.#setWord('mcycleOffset', value - this.#word('retired'));
+      this.#region.setWord('mcycleOffset', value - this.#region.word('retired'));
     } else {
       csr.write?.(this.#csrs, value & MASK64);
     }
@@ -312,19 +274,19 @@ export class Hart implements HartPort {
   finishEcall(a0: bigint, a1: bigint): void {
     this.setX(10, a0);
     this.setX(11, a1);
-    this.#setWord('pc', this.#word('pc') + 4n);
-    this.#setWord('retired', this.#word('retired') + 1n);
+    this.#region.setWord('pc', this.#region.word('pc') + 4n);
+    this.#region.setWord('retired', this.#region.word('retired') + 1n);
   }
 
   setStimecmp(ticks: bigint): void {
-    this.#setWord('stimecmp', ticks);
+    this.#region.setWord('stimecmp', ticks);
     this.#updateTimer();
   }
 
   counters(): Readonly<Record<string, number>> {
     const traps: Record<string, number> = {};
-    for (let code = 0; code < 32; code++) {
-      const count = this.#view.getUint32(this.#base + TRAP_COUNTS + code * 4, true);
+    for (let code = 0; code < TRAP_KINDS; code++) {
+      const count = this.#region.trapCount(code);
       if (count === 0) continue;
       const name = code < 16 ? CAUSE_NAMES.get(code) : `interrupt_${code - 16}`;
       traps[`trap_${name ?? code}`] = count;
@@ -332,68 +294,31 @@ export class Hart implements HartPort {
     return {
       instructions: this.#instructions,
       slices: this.#slices,
-      tlb_misses: this.#word32('tlbMisses'),
-      bus_accesses: this.#word32('busAccesses'),
-      code_fills: this.#word32('codeFills'),
-      code_checks: this.#word32('codeChecks'),
+      tlb_misses: this.#region.word32('tlbMisses'),
+      bus_accesses: this.#region.word32('busAccesses'),
+      code_fills: this.#region.word32('codeFills'),
+      code_checks: this.#region.word32('codeChecks'),
       ...traps,
     };
   }
 
   // --- State ---
 
-  /** A region as it is before the first instruction; the words that other threads write are left alone. */
   #clear(): void {
-    const base = this.#base;
-    this.#bytes.fill(0, base + X, base + W.pc);
-    for (const offset of Object.values(W)) this.#bytes.fill(0, base + offset, base + offset + 4);
-    this.#bytes.fill(0, base + W.pc, base + LINES);
-    this.#bytes.fill(0, base + CODE_DIRECTORY, base + CODE_DIRECTORY + (this.#ramBytes / 4096) * 4);
-    for (let page = 0; page < CODE_PAGES; page++) {
-      this.#view.setInt32(base + CODE + page * CODE_PAGE_SIZE + CODE_PAGE.ramPage, 0, true);
-    }
-    writePlainTable(this.#view, base);
-    this.#words.set(DECODER_TABLE, (base + DECODER) / 4);
-    const step = base + STEP_PAGE;
-    for (let slot = 0; slot < SLOTS_SIZE; slot += 8) this.#bytes[step + slot] = HANDLER.STEP;
-    this.#setWord('ramBytes', BigInt(this.#ramBytes));
-    this.#setWord('reservation', -1n);
-    this.#setWord('stimecmp', MASK64);
-    this.#setWord('mstatus', (2n << 32n) | (2n << 34n));
-    this.#setWord32('epoch', 1);
-    this.#setWord32('privilege', 3);
-    for (let context = 0; context < TLB_CONTEXTS; context++) {
-      const at = base + TLB + context * TLB_CONTEXT_SIZE;
-      this.#bytes.fill(0xff, at, at + TLB_CONTEXT_SIZE);
-    }
+    this.#region.clear();
     updatePmp(this.#csrs);
   }
 
   reset(pc: bigint, privilege: 1 | 3, a0: bigint, a1: bigint): void {
-    const [firmware, debug] = [this.#word32('firmware'), this.#word32('debug')];
-    this.#bytes.fill(0, this.#base + TRAP_COUNTS, this.#base + TRAP_COUNTS + 128);
-    this.#bytes.fill(0, this.#base + 0x600, this.#base + 0xa00);
+    const [firmware, debug] = [this.#region.word32('firmware'), this.#region.word32('debug')];
     this.#clear();
-    this.#setWord32('firmware', firmware);
-    this.#setWord32('debug', debug);
-    this.#setWord('pc', pc);
+    this.#region.setWord32('firmware', firmware);
+    this.#region.setWord32('debug', debug);
+    this.#region.setWord('pc', pc);
     this.setX(10, a0);
     this.setX(11, a1);
-    if (privilege === 1) this.#handOver();
+    if (privilege === 1) for (const [number, value] of HAND_OVER) this.setCsr(number, value);
     this.privilege = privilege;
-  }
-
-  /** What M-mode firmware leaves behind for a supervisor: everything delegated, memory open, counters and timer given. */
-  #handOver(): void {
-    const set = (number: number, value: bigint): void => this.setCsr(number, value);
-    set(0x3b0, (1n << 54n) - 1n);
-    set(0x3a0, 0x1fn);
-    set(0x302, 0xb1ffn);
-    set(0x303, 0x222n);
-    set(0x306, COUNTERS);
-    // OpenSBI opens them to U-mode too, and the vDSO of a kernel without a PMU driver reads time.
-    set(0x106, COUNTERS);
-    set(0x30a, STCE);
   }
 
   save(): HartStateV1 {
@@ -401,7 +326,7 @@ export class Hart implements HartPort {
     const csrs: Record<string, string> = {};
     for (const csr of SAVED_CSRS) csrs[csr.name] = hex(this.getCsr(csr.number));
     // As saved, mip is what software wrote: lines belong to their devices.
-    csrs.mip = hex(this.#word('mip') | (this.getCsr(0x344) & BigInt(LINE.SSIP)));
+    csrs.mip = hex(this.#region.word('mip') | (this.getCsr(MIP) & BigInt(LINE.SSIP)));
     return {
       kind: 'hart',
       version: 1,
@@ -410,7 +335,7 @@ export class Hart implements HartPort {
       x: Array.from({ length: 32 }, (_, i) => hex(this.getX(i))),
       f: Array.from({ length: 32 }, (_, i) => hex(this.getF(i))),
       csrs,
-      waiting: this.#word32('waiting') !== 0,
+      waiting: this.#region.word32('waiting') !== 0,
     };
   }
 
@@ -425,11 +350,11 @@ export class Hart implements HartPort {
       const value = state.csrs[csr.name];
       if (value !== undefined) this.setCsr(csr.number, BigInt(value));
     }
-    // mtval and the like were written after mstatus.FS may have been touched by fcsr.
-    this.setCsr(0x300, BigInt(state.csrs.mstatus ?? '0x0'));
-    this.#setWord('mip', BigInt(state.csrs.mip ?? '0x0') & ~BigInt(LINE.SSIP));
+    // Once more: writing fcsr has marked the floating-point unit dirty.
+    this.setCsr(MSTATUS, BigInt(state.csrs.mstatus ?? '0x0'));
+    this.#region.setWord('mip', BigInt(state.csrs.mip ?? '0x0') & ~BigInt(LINE.SSIP));
     this.privilege = state.privilege;
-    this.#setWord32('waiting', state.waiting ? 1 : 0);
+    this.#region.setWord32('waiting', state.waiting ? 1 : 0);
     this.#wasm.flushAll(this.#base);
     this.#wasm.fenceI(this.#base);
   }
@@ -438,6 +363,3 @@ export class Hart implements HartPort {
 const CAUSE_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(CAUSE).map(([name, code]) => [code, name.toLowerCase()]),
 );
-
-/** Bytes of address space that a guest's RAM takes, from RAM_BASE. */
-export const ramEnd = (bytes: number): number => RAM_BASE + bytes;

@@ -129,6 +129,7 @@ export const STEP_SLOT = 0xa00;
 
 /** Traps taken, 32 bits each: 16 exceptions by cause, then 16 interrupts. */
 export const TRAP_COUNTS = 0xb00;
+export const TRAP_KINDS = 32;
 
 /** By CSR number: 16 bits, the offset of its word where a plain read or write will do, with bit 0 for `mask bit 0`. */
 export const CSR_PLAIN = 0x1000;
