@@ -148,6 +148,13 @@ describe('tokens between runs', () => {
     expect(second.logins()).toBe(1);
   });
 
+  it('are renewed once when their catalog lacks the service that is wanted', async () => {
+    await cloud(ok, folder).compute.flavors.list();
+    const second = cloud(ok, folder);
+    await expect(second.network.networks.list()).rejects.toThrow('public endpoint for network service not found');
+    expect(second.logins()).toBe(1);
+  });
+
   it('belong to one set of credentials', () => {
     const cache = fileTokenCache(folder, () => 0);
     const token = {

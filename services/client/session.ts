@@ -57,6 +57,8 @@ export class Session {
   readonly #observer: Observer;
   readonly #userAgent: string;
   #token: Promise<Token> | undefined;
+  /** The token in use was kept by an earlier run: its catalog may be older than the cloud's services. */
+  #kept = false;
 
   constructor(parts: SessionParts) {
     this.config = parts.config;
@@ -78,6 +80,7 @@ export class Session {
   /** A new token, whatever was kept. */
   async renew(): Promise<Token> {
     this.#cache.forget(this.config);
+    this.#kept = false;
     this.#token = this.#login();
     return this.#token;
   }
@@ -89,7 +92,13 @@ export class Session {
   }
 
   async endpoint(service: string): Promise<string> {
-    return endpointOf(this.config, (await this.token()).catalog, service);
+    const { catalog } = await this.token();
+    try {
+      return endpointOf(this.config, catalog, service);
+    } catch (error) {
+      if (!this.#kept) throw error;
+      return endpointOf(this.config, (await this.renew()).catalog, service);
+    }
   }
 
   async call(service: string, method: string, path: string, call: Call = {}): Promise<Answer> {
@@ -113,8 +122,8 @@ export class Session {
   }
 
   async #send(service: string, method: string, path: string, call: Call): Promise<HttpResponse> {
+    const base = await this.endpoint(service);
     const token = await this.token();
-    const base = endpointOf(this.config, token.catalog, service);
     const headers: Record<string, string> = { accept: 'application/json', 'user-agent': this.#userAgent };
     if (token.secret) headers['x-auth-token'] = token.secret;
     const micro = MICROVERSION[service];
@@ -155,7 +164,9 @@ export class Session {
     if (this.config.authType === 'none') {
       return { secret: '', expiresAt: '', user: { id: '', name: '' }, roles: [], catalog: [] };
     }
-    return this.#cache.read(this.config) ?? (await this.#login());
+    const kept = this.#cache.read(this.config);
+    this.#kept = kept !== undefined;
+    return kept ?? (await this.#login());
   }
 
   async #login(): Promise<Token> {
