@@ -1,4 +1,5 @@
 // Public face of api.
+export * from './areas.ts';
 export * from './compute/mod.ts';
 export * from './http/mod.ts';
 export * from './identity/mod.ts';

@@ -7,12 +7,8 @@ import { fileURLToPath } from 'node:url';
 import {
   type ApiComponents,
   type Area,
-  computeArea,
   createApi,
-  identityArea,
-  imageArea,
-  networkArea,
-  placementArea,
+  createAreas,
   seedFlavors,
   seedIdentity,
   servers,
@@ -98,8 +94,7 @@ class ControllerProgram implements Controller {
     const api: ApiComponents = { records, bus, clock, log, tokens, region: REGION };
     const compute = servers({ records, clock, log });
     group.add({ start: async () => {}, stop: async () => compute.close() });
-    const areas = [identityArea(tokens), computeArea(compute), placementArea(), imageArea({ blobs }), networkArea()];
-    group.add(this.#http(api, areas));
+    group.add(this.#http(api, createAreas({ tokens, servers: compute, blobs })));
     await group.start();
   }
 
