@@ -296,7 +296,7 @@ export class Guest {
     this.#board.reset();
     this.#firmware = entry.privilege === 1 ? 'sbi' : 'none';
     if (this.#firmware === 'none') this.#board.hartStates.startAll();
-    await this.#threads.reset(this.#firmware, entry.pc, entry.privilege, entry.dtb);
+    await this.#threads.reset(this.#firmware, entry);
     this.#board.clock.set(0);
     this.#hub.reset();
   }

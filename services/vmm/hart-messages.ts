@@ -27,6 +27,7 @@ export type HartRequest =
       readonly pc: string;
       readonly privilege: 1 | 3;
       readonly a1: string;
+      readonly a2: string;
     }
   | { readonly op: 'restore'; readonly firmware: Firmware; readonly state: HartStateV1 }
   | { readonly op: 'save' }

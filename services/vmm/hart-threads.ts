@@ -2,7 +2,7 @@
 // to start as the rest of the program, so both do at the same time. This module loads no other for the same reason.
 
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import type { HartStateV1 } from '#emulator';
+import type { Entry, HartStateV1 } from '#emulator';
 import type { Firmware, HartAnswer, HartRequest, HartWorkerStart } from './hart-messages.ts';
 
 interface HartThread {
@@ -56,8 +56,10 @@ export class HartThreads {
     return this.#all({ op: 'hold' });
   }
 
-  reset(firmware: Firmware, pc: number, privilege: 1 | 3, a1: number): Promise<unknown> {
-    return this.#all({ op: 'reset', firmware, pc: `0x${pc.toString(16)}`, privilege, a1: `0x${a1.toString(16)}` });
+  reset(firmware: Firmware, entry: Entry): Promise<unknown> {
+    const hex = (value: number): string => `0x${value.toString(16)}`;
+    const { pc, privilege, dtb, dynamicInfo } = entry;
+    return this.#all({ op: 'reset', firmware, pc: hex(pc), privilege, a1: hex(dtb), a2: hex(dynamicInfo) });
   }
 
   async restore(firmware: Firmware, states: readonly HartStateV1[]): Promise<void> {

@@ -61,14 +61,12 @@ function obey(request: HartRequest): HartAnswer {
     case 'hold':
       running = false;
       return {};
-    case 'reset':
-      runnerFor(request.firmware).hart.reset(
-        BigInt(request.pc),
-        request.privilege,
-        BigInt(start.id),
-        BigInt(request.a1),
-      );
+    case 'reset': {
+      const { hart } = runnerFor(request.firmware);
+      hart.reset(BigInt(request.pc), request.privilege, BigInt(start.id), BigInt(request.a1));
+      hart.setX(12, BigInt(request.a2));
       return {};
+    }
     case 'restore':
       runnerFor(request.firmware).hart.restore(request.state);
       return {};

@@ -1,5 +1,5 @@
 import { copyFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console, EMULATOR } from '#test/support/emulator.ts';
 import { findProgram, tempFolder } from '#test/support/programs.ts';
@@ -216,6 +216,18 @@ describe('what cannot be started is refused with a reason', () => {
 });
 
 describe('M-mode software', () => {
+  it('may be OpenSBI: it starts Linux on both harts, with its own timer, IPIs and power-off', async () => {
+    const qemu = findProgram('qemu-system-riscv64', 'qemu-system-misc');
+    const bios = join(dirname(qemu), '../share/qemu/opensbi-riscv64-generic-fw_dynamic.bin');
+    const guest = startTiny('--bios', bios, '--harts', '2');
+    await guest.stage('OpenSBI', /OpenSBI v\d/);
+    await guest.stage('its harts', /Platform HART Count *: 2/);
+    await toShell(guest);
+    expect(await guest.shell('grep -c ^processor /proc/cpuinfo')).toBe('2\n');
+    guest.type('poweroff -f\n');
+    expect(await guest.exited).toBe(0);
+  });
+
   const program = (...words: number[]): string => {
     const path = join(folder.path, 'bios');
     writeFileSync(path, Buffer.from(Uint32Array.from(words).buffer));

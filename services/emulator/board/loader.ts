@@ -12,6 +12,8 @@ export interface Entry {
   readonly privilege: 1 | 3;
   /** a1: where the devicetree lies. */
   readonly dtb: number;
+  /** a2: where OpenSBI's fw_dynamic finds what comes next; 0 without a next stage. */
+  readonly dynamicInfo: number;
 }
 
 interface Placed {
@@ -29,6 +31,7 @@ const IMAGE_HEADER_BYTES = 64;
 const FLAG_BIG_ENDIAN = 1;
 const KERNEL_ALIGN = 0x20_0000;
 const DTB_ROOM = 0x1_0000;
+const DYNAMIC_INFO_BYTES = 64;
 const PAGE = 4096;
 
 const ELF_MAGIC = 0x464c457f;
@@ -175,12 +178,21 @@ export function placeBelowTop(ram: GuestMemory, kernelEnd: number, initrdBytes: 
 }
 
 export function placeDevicetree(ram: GuestMemory, dtb: number, blob: Uint8Array): void {
-  if (blob.length > DTB_ROOM)
+  if (blob.length > DTB_ROOM - DYNAMIC_INFO_BYTES)
     throw new CumuletError(
       'invalid',
       `the devicetree of ${blob.length} bytes is too large: shorten the kernel command line`,
     );
   ram.bytes.set(blob, dtb - RAM_BASE);
+}
+
+/** struct fw_dynamic_info of OpenSBI (docs/firmware/fw_dynamic.md), as QEMU passes it; lies behind the devicetree. */
+export function placeDynamicInfo(ram: GuestMemory, dtb: number, nextAddress: number): number {
+  const at = dtb + DTB_ROOM - DYNAMIC_INFO_BYTES;
+  const view = new DataView(ram.bytes.buffer, at - RAM_BASE, DYNAMIC_INFO_BYTES);
+  const words = [0x4942534f /* magic "OSBI" */, 2 /* version */, nextAddress, 1 /* S-mode */, 0, 0 /* boot hart */];
+  for (const [index, word] of words.entries()) view.setBigUint64(index * 8, BigInt(word), true);
+  return at;
 }
 
 const mib = (bytes: number): number => Math.ceil(bytes / 1_048_576);

@@ -3,14 +3,21 @@
 import { CumuletError } from '#base';
 import { boardDevicetree } from '../board/devicetree.ts';
 import type { GuestMemory } from '../board/guest-memory.ts';
-import { type Entry, loadFirmware, loadKernel, placeBelowTop, placeDevicetree } from '../board/loader.ts';
+import {
+  type Entry,
+  loadFirmware,
+  loadKernel,
+  placeBelowTop,
+  placeDevicetree,
+  placeDynamicInfo,
+} from '../board/loader.ts';
 import { RAM_BASE } from '../hart/contract.ts';
 
 export interface BootFiles {
   readonly kernel?: Uint8Array;
   readonly initrd?: Uint8Array;
   readonly append?: string;
-  /** M-mode firmware; with a kernel beside it, the kernel lies where OpenSBI's fw_jump expects it. */
+  /** M-mode firmware; with a kernel beside it, the kernel lies where OpenSBI's fw_jump expects it, and a2 tells fw_dynamic. */
   readonly bios?: Uint8Array;
 }
 
@@ -52,5 +59,12 @@ export function boot(
     rngSeed,
   });
   placeDevicetree(ram, placement.dtb, tree);
-  return { pc: (firmware ?? kernel)!.entry, privilege: firmware === undefined ? 1 : 3, dtb: placement.dtb };
+  const dynamicInfo =
+    firmware !== undefined && kernel !== undefined ? placeDynamicInfo(ram, placement.dtb, kernel.entry) : 0;
+  return {
+    pc: (firmware ?? kernel)!.entry,
+    privilege: firmware === undefined ? 1 : 3,
+    dtb: placement.dtb,
+    dynamicInfo,
+  };
 }

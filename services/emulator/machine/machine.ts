@@ -90,6 +90,7 @@ export class Machine {
     this.#makeHarts(entry.privilege === 1 ? 'sbi' : 'none');
     this.#runners.forEach(({ hart }, id) => {
       hart.reset(BigInt(entry.pc), entry.privilege, BigInt(id), BigInt(entry.dtb));
+      hart.setX(12, BigInt(entry.dynamicInfo));
     });
     if (this.#firmware === 'none') this.board.hartStates.startAll();
     this.board.clock.thaw();
