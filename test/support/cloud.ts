@@ -104,17 +104,23 @@ export class CloudProcess {
     return run(join(ROOT, 'bin/cloudctl'), args, { env: this.#folders.env, timeout: 120_000 });
   }
 
+  readonly #tokens = new Map<string, string>();
+
   /** A token of the account in the project of the same name. */
   async token(user: 'admin' | 'demo' = 'admin'): Promise<string> {
+    const known = this.#tokens.get(user);
+    if (known !== undefined) return known;
     const passwords = JSON.parse(await readFile(join(this.#folders.state, 'passwords.json'), 'utf8'));
     const scope = { project: { name: user, domain: { id: 'default' } } };
     const body = passwordAuth(user, passwords[user], scope);
     const answer = await call(this.url, 'POST', '/identity/v3/auth/tokens', { body });
     if (answer.status !== 201) throw new Error(`no token: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.headers.get('x-subject-token') ?? '';
+    const token = answer.headers.get('x-subject-token') ?? '';
+    this.#tokens.set(user, token);
+    return token;
   }
 
-  /** One call of the API as `user`. */
+  /** One call of the API as admin, unless another token is given. */
   async api(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
     return call(this.url, method, path, { token: await this.token(), ...options });
   }

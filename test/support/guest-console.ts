@@ -98,15 +98,16 @@ export class GuestConsole {
 
   /** Runs a command at the shell prompt: what it printed, and its exit status. */
   async run(command: string, timeout = COMMAND_TIMEOUT_MS): Promise<{ output: string; status: number }> {
-    // Two halves, so that the echo of the command is not taken for its end.
-    this.#marks += 1;
-    const mark = `done-${this.#marks}`;
-    this.type(`${command}; echo "${mark.slice(0, 2)}""${mark.slice(2)}:$?:"\n`);
+    // In two halves each, so that the echo of the command is not taken for what it prints.
+    const mark = `mark-${this.#marks}`;
+    const print = (end: string): string => `echo "${mark.slice(0, 2)}""${mark.slice(2)}${end}"`;
+    this.type(`${print(':begin')}; ${command}; ${print(':$?:')}\n`);
+    await this.expect(new RegExp(`${mark}:begin\\r?\\n`), timeout);
     const text = await this.expect(new RegExp(`${mark}:(\\d+):`), timeout);
     await this.expect(/[$#] $/);
     const status = Number(/:(\d+):$/.exec(text)?.[1]);
-    const lines = text.split(/\r?\n/);
-    return { output: lines.slice(1, -1).join('\n'), status };
+    const output = text.slice(0, text.lastIndexOf(mark)).replaceAll('\r', '').trimEnd();
+    return { output, status };
   }
 
   close(): void {
