@@ -6,6 +6,7 @@
 //   └──────────────────────┘                          ▲              │ other: both bytes are sent
 //                                                     └──────────────┘
 
+import { spawnSync } from 'node:child_process';
 import type { ReadStream, WriteStream } from 'node:tty';
 import { ClientError } from '#client';
 
@@ -40,6 +41,16 @@ export function readEscapes(
   return { state: now, send: Uint8Array.from(send), leave: false };
 }
 
+/**
+ * Node's raw mode still turns LF into CR LF on the way out, which breaks the guest's own full-screen programs. setRawMode(false)
+ * puts everything back as it was before the first call.
+ */
+function rawMode(input: ReadStream): void {
+  if (!input.isTTY) return;
+  input.setRawMode(true);
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
+}
+
 /** Runs until the user leaves, the input ends or the server closes the connection. */
 export function attach(url: string, input: ReadStream, output: WriteStream): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -70,7 +81,7 @@ export function attach(url: string, input: ReadStream, output: WriteStream): Pro
 
   socket.addEventListener('open', () => {
     opened = true;
-    if (input.isTTY) input.setRawMode(true);
+    rawMode(input);
     input.on('data', type).on('end', end);
     input.resume();
     output.on('resize', resize);

@@ -1,11 +1,11 @@
 // The command line as it is installed: the launcher, through a link on the PATH, against a server that speaks HTTP.
 
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type HttpCloud, type Reply, startHttpCloud } from '../support/http-cloud.ts';
 import { tempFolder } from '../support/programs.ts';
 import { run } from '../support/run.ts';
 
@@ -14,62 +14,34 @@ const folder = tempFolder('cloudctl');
 const home = join(folder.path, 'home');
 const link = join(folder.path, 'bin/cloudctl');
 
-let server: Server;
-let origin: string;
-let logins = 0;
+let cloud: HttpCloud;
 const uploads: { length: string | undefined; bytes: number }[] = [];
 
-async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  let bytes = 0;
-  for await (const chunk of request) bytes += (chunk as Buffer).length;
-  const send = (status: number, body?: unknown, headers: Record<string, string> = {}): void => {
-    response.writeHead(status, { 'content-type': 'application/json', ...headers });
-    response.end(body === undefined ? undefined : JSON.stringify(body));
-  };
+function route(what: string, bytes: number, request: IncomingMessage): Reply | undefined {
   const image = { id: 'i1', name: 'big', status: 'active', size: bytes };
-  const route = `${request.method} ${request.url?.split('?')[0]}`;
-  if (route === 'POST /identity/v3/auth/tokens') {
-    logins += 1;
-    const endpoints = (path: string) => [{ interface: 'public', region_id: 'RegionOne', url: origin + path }];
-    const catalog = [
-      { type: 'compute', endpoints: endpoints('/compute/v2.1') },
-      { type: 'image', endpoints: endpoints('/image') },
-    ];
-    const token = { expires_at: '2099-01-01T00:00:00Z', user: { id: 'u', name: 'admin' }, catalog };
-    return send(201, { token }, { 'x-subject-token': 'kept' });
-  }
-  if (request.headers['x-auth-token'] !== 'kept') return send(401, { error: { message: 'Log in.' } });
-  switch (route) {
+  switch (what) {
     case 'GET /compute/v2.1/flavors/detail':
-      return send(200, { flavors: [{ id: '1', name: 'm1.tiny', ram: 512 }] });
+      return { body: { flavors: [{ id: '1', name: 'm1.tiny', ram: 512 }] } };
     case 'POST /image/v2/images':
-      return send(201, { ...image, status: 'queued' });
+      return { status: 201, body: { ...image, status: 'queued' } };
     case 'PUT /image/v2/images/i1/file':
       uploads.push({ length: request.headers['content-length'], bytes });
-      return send(204);
+      return { status: 204 };
     case 'GET /image/v2/images/i1':
-      return send(200, image);
+      return { body: image };
     default:
-      return send(404, { itemNotFound: { message: `no ${route}` } }, { 'x-openstack-request-id': 'req-9' });
+      return undefined;
   }
 }
 
 beforeAll(async () => {
-  server = createServer((request, response) => void handle(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  mkdirSync(join(home, '.config/openstack'), { recursive: true });
+  cloud = await startHttpCloud(route);
+  cloud.writeConfig(home);
   mkdirSync(join(folder.path, 'bin'));
   symlinkSync(LAUNCHER, link);
-  const auth = `{auth_url: "${origin}/identity", username: admin, password: p, project_name: admin}`;
-  writeFileSync(
-    join(home, '.config/openstack/clouds.yaml'),
-    `clouds:\n  cumulet:\n    region_name: RegionOne\n    auth: ${auth}\n`,
-  );
 });
 afterAll(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  await cloud.close();
   folder.remove();
 });
 
@@ -83,7 +55,7 @@ it('runs through a link, finds clouds.yaml, logs in once and keeps the token for
   const flavors = () => cloudctl('flavor', 'list', '-f', 'value', '-c', 'Name', '-c', 'RAM');
   expect(await flavors()).toEqual({ code: 0, stdout: 'm1.tiny 512\n', stderr: '' });
   expect(await flavors()).toEqual({ code: 0, stdout: 'm1.tiny 512\n', stderr: '' });
-  expect(logins).toBe(1);
+  expect(cloud.logins()).toBe(1);
   expect(statSync(join(home, '.cache/cumulet/tokens')).mode & 0o777).toBe(0o700);
 });
 
