@@ -29,6 +29,7 @@ export interface GuestView {
 /** Where the frames of a NIC come out. */
 export interface FrameSocket {
   readonly portId: string;
+  /** '' for a pretend guest: it has a port, and no frames. */
   readonly socket: string;
   readonly framing: 'vnet-hdr' | 'ethernet';
   readonly mac: string;

@@ -1,5 +1,6 @@
 // What operators and clients ask besides resources: agents, availability zones, use of addresses, service providers; and
 // collections that are empty here because nothing can be put into them.
+// What is the operator's is to others, as in Neutron, an empty list and not a refusal.
 
 import { HOST, type Host, NETWORK, type Network, networkError, PORT, parseIp, SUBNET, type Subnet } from '#model';
 import type { RequestContext } from '../http/context.ts';
@@ -88,8 +89,8 @@ const empty = (path: string, singular: string, plural: string, type: string): Ro
 ];
 
 export const OPERATION_ROUTES: readonly Route[] = [
-  list('/agents', 'get_agent', 'agents', async ({ records }) =>
-    (await records.list(HOST)).map(({ value }) => agentView(value)),
+  list('/agents', 'get_agent', 'agents', async ({ records, isAdmin }) =>
+    isAdmin ? (await records.list(HOST)).map(({ value }) => agentView(value)) : [],
   ),
   route({
     method: 'GET',
@@ -97,14 +98,15 @@ export const OPERATION_ROUTES: readonly Route[] = [
     rule: 'get_agent',
     handler: async (context) => {
       const id = context.param('id');
-      const host = (await context.records.list(HOST, (candidate) => candidate.uuid === id))[0]?.value;
+      const found = context.isAdmin ? await context.records.list(HOST, (candidate) => candidate.uuid === id) : [];
+      const host = found[0]?.value;
       if (host === undefined) throw networkError('not_found', 'AgentNotFound', `Agent ${id} could not be found.`);
       return { status: 200, body: { agent: chosenFields(agentView(host), context.search) } };
     },
   }),
   list('/availability_zones', 'get_availability_zone', 'availability_zones', async () => ZONES),
   list('/network-ip-availabilities', 'get_network_ip_availability', 'network_ip_availabilities', async (context) =>
-    (await context.records.list(NETWORK)).map(({ value }) => availability(context, value)),
+    context.isAdmin ? (await context.records.list(NETWORK)).map(({ value }) => availability(context, value)) : [],
   ),
   route({
     method: 'GET',
@@ -112,7 +114,7 @@ export const OPERATION_ROUTES: readonly Route[] = [
     rule: 'get_network_ip_availability',
     handler: async (context) => {
       const id = context.param('id');
-      const network = (await context.records.get(NETWORK, id))?.value;
+      const network = context.isAdmin ? (await context.records.get(NETWORK, id))?.value : undefined;
       if (network === undefined)
         throw networkError('not_found', 'NetworkNotFound', `Network ${id} could not be found.`);
       return { status: 200, body: { network_ip_availability: availability(context, network) } };

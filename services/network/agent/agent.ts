@@ -42,6 +42,7 @@ export interface NetworkAgentInit {
 /** A guest's network card, as the compute agent of the node names it. */
 export interface Nic {
   readonly portId: string;
+  /** Where its frames come out; '' for a pretend guest, which has none: its port counts as plugged. */
   readonly socket: string;
   readonly framing: Framing;
   readonly mac: string;
@@ -85,6 +86,7 @@ class Agent implements NetworkAgent {
   readonly #vtep: VtepSocket;
   readonly #switch: VSwitch;
   readonly #links = new Map<string, FrameLink>();
+  readonly #pretended = new Set<string>();
   readonly #dirty = new Set<FrameLink>();
   readonly #stopping = new AbortController();
   #subscription: Subscription | undefined;
@@ -144,6 +146,11 @@ class Agent implements NetworkAgent {
   }
 
   async plug({ portId, socket, framing }: Nic): Promise<void> {
+    if (socket === '') {
+      this.#pretended.add(portId);
+      this.#reportSoon();
+      return;
+    }
     const present = this.#links.get(portId);
     if (present?.path === socket && present.framing === framing) return;
     present?.close();
@@ -162,9 +169,10 @@ class Agent implements NetworkAgent {
 
   async unplug(portId: string): Promise<void> {
     const link = this.#links.get(portId);
-    if (link === undefined) return;
+    const wasPretended = this.#pretended.delete(portId);
+    if (link === undefined && !wasPretended) return;
     this.#links.delete(portId);
-    link.close();
+    link?.close();
     this.#markPlugged();
     this.#reportSoon();
   }
@@ -262,7 +270,8 @@ class Agent implements NetworkAgent {
   }
 
   #report(): void {
-    const pluggedPortIds = this.#switch.tables.ports.filter((port) => port.plugged).map((port) => port.id);
+    const isPlugged = ({ id, plugged }: SwitchPort): boolean => plugged || this.#pretended.has(id);
+    const pluggedPortIds = this.#switch.tables.ports.filter(isPlugged).map((port) => port.id);
     topic.publish(this.#bus, networkV1.subjects.ports(this.#host), networkV1.portsReport, {
       host: this.#host,
       pluggedPortIds,

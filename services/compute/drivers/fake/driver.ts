@@ -25,6 +25,7 @@ export class FakeDriver implements Driver {
   readonly traits = ['CUSTOM_ARCH_RISCV64', 'CUSTOM_HYPERVISOR_FAKE'];
   readonly #world: FakeWorld;
   readonly #script: FakeScript;
+  readonly #nics = new Map<string, readonly FrameSocket[]>();
   readonly #sessions = new Map<string, Set<FakeConsole>>();
   #changed: GuestListener = () => {};
   #stopped = false;
@@ -44,6 +45,7 @@ export class FakeDriver implements Driver {
   }
 
   async recover(instance: Instance): Promise<GuestView | undefined> {
+    this.#nics.set(instance.id, socketsOf(instance));
     return this.view(instance.id);
   }
 
@@ -55,6 +57,7 @@ export class FakeDriver implements Driver {
 
   async boot(instance: Instance, options: BootOptions = {}): Promise<void> {
     await this.#perform('boot', instance.id);
+    this.#nics.set(instance.id, socketsOf(instance));
     const present = this.#world.guests.get(instance.id);
     if (present !== undefined && isAlive(present)) return;
     const saved = this.#world.saved.get(instance.id);
@@ -109,6 +112,7 @@ export class FakeDriver implements Driver {
 
   async destroy(instance: Instance): Promise<void> {
     await this.#perform('destroy', instance.id);
+    this.#nics.delete(instance.id);
     this.#world.saved.delete(instance.id);
     this.#remove(instance.id);
   }
@@ -118,8 +122,8 @@ export class FakeDriver implements Driver {
     return guest === undefined ? undefined : { power: guest.power, reason: guest.reason };
   }
 
-  frameSockets(): readonly FrameSocket[] {
-    return [];
+  frameSockets(id: string): readonly FrameSocket[] {
+    return this.#world.guests.has(id) ? (this.#nics.get(id) ?? []) : [];
   }
 
   async consoleLog(instance: Instance, bytes: number): Promise<Uint8Array> {
@@ -262,3 +266,7 @@ class FakeConsole implements ConsoleSession {
     this.#ended();
   }
 }
+
+/** Pretend guests send no frames: their ports are plugged, and that is all. */
+const socketsOf = ({ spec }: Instance): FrameSocket[] =>
+  spec.nics.map((nic) => ({ portId: nic.portId, socket: '', framing: 'ethernet', mac: nic.macAddress }));
