@@ -260,6 +260,7 @@ describe('a server', () => {
     expect((await act({ reboot: { type: 'WARM' } })).status).toBe(400);
     expect((await act({ 'os-stop': null, 'os-start': null })).status).toBe(400);
     expect((await act({ createImage: { name: 'x' } })).status).toBe(400);
+    expect((await act({ restore: null })).status).toBe(409);
     expect((await act({ 'os-resetState': { state: 'active' } })).status).toBe(403);
     expect((await api.ask('POST', `/servers/${nobody}/action`, { 'os-stop': null })).status).toBe(404);
   });
@@ -462,7 +463,7 @@ describe('creating', () => {
     expect(body.servers.map((server: { name: string }) => server.name)).toEqual(['many-1', 'many-2', 'many-3']);
     for (const { id } of body.servers) {
       await api.cloud.settled(id);
-      expect((await api.ask('DELETE', `/servers/${id}`)).status).toBe(204);
+      expect((await api.ask('POST', `/servers/${id}/action`, { forceDelete: null })).status).toBe(202);
     }
     await waitUntil(() => body.servers.every(({ id }: { id: string }) => api.cloud.server(id).vmState === 'deleted'));
   });

@@ -6,6 +6,7 @@ import {
   POWER_TASKS,
   type PowerRequestName,
   SERVER,
+  SERVER_DELETE,
   SERVER_PAYLOAD,
   SERVER_REBUILD,
   type Server,
@@ -16,7 +17,7 @@ import type { Tx } from '#store';
 import type { Reply, RequestContext } from '../../http/context.ts';
 import { HttpFault } from '../../http/faults.ts';
 import { type Route, route } from '../../http/route.ts';
-import { checkLock, findServer, readServer } from './find.ts';
+import { checkLock, findServer, readServer, stateConflict } from './find.ts';
 import { serverImage } from './images.ts';
 import { newPassword } from './password.ts';
 import { serverKey } from './references.ts';
@@ -217,6 +218,36 @@ const rebuild = route({
   },
 });
 
+const forceDelete = route({
+  method: 'POST',
+  path: ACTION_PATH,
+  action: 'forceDelete',
+  rule: 'os_compute_api:os-deferred-delete:force',
+  body: z.strictObject({ forceDelete: z.unknown() }),
+  async handler(ctx) {
+    await findServer(ctx);
+    await ctx.records.transact((tx) => {
+      const server = readServer(tx, ctx);
+      checkLock(ctx, server);
+      startTask(tx, ctx, server, { request: 'delete', saga: SERVER_DELETE, action: 'delete' });
+    });
+    return ACCEPTED;
+  },
+});
+
+/** Deleted here is deleted at once, so there is never a soft-deleted server to restore. */
+const restore = route({
+  method: 'POST',
+  path: ACTION_PATH,
+  action: 'restore',
+  rule: 'os_compute_api:os-deferred-delete:restore',
+  body: z.strictObject({ restore: z.unknown() }),
+  async handler(ctx) {
+    const server = await findServer(ctx);
+    throw stateConflict(server.id, 'restore', 'vm_state', server.vmState);
+  },
+});
+
 export const ACTION_ROUTES: readonly Route[] = [
   powerAction('os-start', 'servers:start', 'start'),
   powerAction('os-stop', 'servers:stop', 'stop'),
@@ -230,5 +261,7 @@ export const ACTION_ROUTES: readonly Route[] = [
   unlock,
   resetState,
   createImage,
+  forceDelete,
+  restore,
   rebuild,
 ];

@@ -30,6 +30,8 @@ export const SERVER_RULES: Rules = {
   [`${api}:os-lock-server:unlock`]: PROJECT_MEMBER,
   [`${api}:os-lock-server:unlock:unlock_override`]: PROJECT_ADMIN,
   [`${api}:os-admin-actions:reset_state`]: PROJECT_ADMIN,
+  [`${api}:os-deferred-delete:restore`]: PROJECT_MEMBER,
+  [`${api}:os-deferred-delete:force`]: PROJECT_MEMBER,
   [`${api}:os-extended-server-attributes`]: PROJECT_ADMIN,
   [`${api}:os-console-output`]: PROJECT_MEMBER,
   [`${api}:os-remote-consoles`]: PROJECT_MEMBER,
