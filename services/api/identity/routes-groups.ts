@@ -2,10 +2,10 @@
 
 import { z } from 'zod';
 import { newHexId } from '#base';
-import { ASSIGNMENT, DEFAULT_DOMAIN, DOMAIN, USER, USER_GROUP, type UserGroup } from '#model';
+import { ASSIGNMENT, DOMAIN, USER, USER_GROUP, type UserGroup } from '#model';
 import type { RequestContext } from '../http/context.ts';
 import { type Route, route } from '../http/route.ts';
-import { find, list, missing, patched } from './resource.ts';
+import { find, list, missing, patched, present, targetDomain } from './resource.ts';
 import { collection, groupView, userView } from './views.ts';
 
 const fields = { name: z.string().min(1).max(64), description: z.string().nullish(), domain_id: z.string().nullish() };
@@ -13,8 +13,7 @@ const fields = { name: z.string().min(1).max(64), description: z.string().nullis
 async function change(context: RequestContext, edit: (old: UserGroup) => UserGroup): Promise<UserGroup> {
   const id = context.param('group_id');
   return context.records.transact((tx) => {
-    const old = tx.get(USER_GROUP, id);
-    if (old === undefined) throw missing('group', id);
+    const old = present(context, USER_GROUP, 'group', id, tx.get(USER_GROUP, id));
     const next = edit(old);
     tx.update(USER_GROUP, next);
     return next;
@@ -33,7 +32,6 @@ export const GROUP_ROUTES: readonly Route[] = [
         key: 'groups',
         kind: USER_GROUP,
         filter: { name: (group) => group.name, domain_id: (group) => group.domainId },
-        domainOf: (group) => group.domainId,
         view: groupView,
       }),
   }),
@@ -44,7 +42,7 @@ export const GROUP_ROUTES: readonly Route[] = [
     body: z.object({ group: z.object(fields) }),
     async handler(context) {
       const given = context.body.group;
-      const domainId = given.domain_id ?? context.auth.domainId ?? context.auth.projectDomainId ?? DEFAULT_DOMAIN;
+      const domainId = targetDomain(context, given.domain_id);
       const group: UserGroup = {
         id: newHexId(),
         name: given.name,

@@ -17,7 +17,7 @@ import {
 import type { Tx } from '#store';
 import type { RequestContext } from '../http/context.ts';
 import { type Route, route } from '../http/route.ts';
-import { type Filter, find, list, missing, patched } from './resource.ts';
+import { type Filter, find, list, missing, patched, present, targetDomain } from './resource.ts';
 import { domainView, projectView } from './views.ts';
 
 const name = z.string().min(1).max(64);
@@ -90,7 +90,6 @@ const domainRoutes: Route[] = [
         key: 'domains',
         kind: DOMAIN,
         filter: domainFilter,
-        domainOf: (each) => each.id,
         view: domainView,
       }),
   }),
@@ -186,7 +185,6 @@ const projectRoutes: Route[] = [
         key: 'projects',
         kind: PROJECT,
         filter: projectFilter,
-        domainOf: (project: Project) => project.domainId,
         view: projectView,
       };
       return list(context, listing, (project) => !none && withTags(project, context.search));
@@ -199,7 +197,7 @@ const projectRoutes: Route[] = [
     body: createProject,
     async handler(context) {
       const given = context.body.project;
-      const domainId = given.domain_id ?? context.auth.domainId ?? context.auth.projectDomainId ?? DEFAULT_DOMAIN;
+      const domainId = targetDomain(context, given.domain_id);
       const project: Project = {
         id: newHexId(),
         name: given.name,
@@ -211,9 +209,8 @@ const projectRoutes: Route[] = [
       };
       await context.records.transact((tx) => {
         if (tx.get(DOMAIN, domainId) === undefined) throw missing('domain', domainId);
-        if (project.parentId !== domainId && tx.get(PROJECT, project.parentId) === undefined) {
-          throw missing('project', project.parentId);
-        }
+        const parent = project.parentId === domainId ? undefined : tx.get(PROJECT, project.parentId);
+        if (project.parentId !== domainId && parent?.domainId !== domainId) throw missing('project', project.parentId);
         tx.create(PROJECT, project);
       });
       return { status: 201, body: { project: projectView(project, context) } };
@@ -262,8 +259,7 @@ const projectRoutes: Route[] = [
 async function changeProject(context: RequestContext, change: (old: Project) => Project): Promise<Project> {
   const id = context.param('project_id');
   return context.records.transact((tx) => {
-    const old = tx.get(PROJECT, id);
-    if (old === undefined) throw missing('project', id);
+    const old = present(context, PROJECT, 'project', id, tx.get(PROJECT, id));
     const next = change(old);
     tx.update(PROJECT, next);
     return next;

@@ -1,7 +1,7 @@
 // /roles, what they imply, who holds them where (grants), and the list of all assignments.
 
 import { z } from 'zod';
-import { newHexId } from '#base';
+import { CumuletError, newHexId } from '#base';
 import {
   type ActorType,
   ASSIGNMENT,
@@ -190,8 +190,20 @@ const ACTORS: readonly { readonly path: string; readonly type: ActorType }[] = [
   { path: '/groups/:group_id', type: 'group' },
 ];
 
+/** admin, wherever it is held, is admin of the cloud: who administers a domain cannot hand it out. */
+function checkHandedOut(context: RequestContext, roleId: string): void {
+  if (context.auth.domainId === undefined) return;
+  const roles = withImplied([roleId], (id) => context.records.peek(ROLE, id)?.value);
+  if (!roles.some((role) => role.name === 'admin')) return;
+  throw new CumuletError(
+    'forbidden',
+    'You are not authorized to perform the requested action: a token scoped to a domain cannot grant the role admin.',
+  );
+}
+
 function grantRoutes(targetPath: string, targetType: TargetType, actorPath: string, actorType: ActorType): Route[] {
   const path = `${targetPath}${actorPath}/roles`;
+  const rule = (verb: string): string => `identity:${verb}${targetType === 'system' ? '_system' : ''}_grant`;
   /** Both ends of the grant, which must exist. */
   const ends = async (context: RequestContext): Promise<Omit<Assignment, 'roleId'>> => {
     const actorId = context.param(`${actorType}_id`);
@@ -217,7 +229,7 @@ function grantRoutes(targetPath: string, targetType: TargetType, actorPath: stri
     route({
       method: 'GET',
       path,
-      rule: 'identity:list_grants',
+      rule: `${rule('list')}s`,
       async handler(context) {
         const { actorId, targetId } = await ends(context);
         const held = await context.records.list(
@@ -239,21 +251,22 @@ function grantRoutes(targetPath: string, targetType: TargetType, actorPath: stri
     route({
       method: 'PUT',
       path: `${path}/:role_id`,
-      rule: 'identity:create_grant',
+      rule: rule('create'),
       async handler(context) {
         const assignment = await grant(context);
+        checkHandedOut(context, assignment.roleId);
         await context.records.transact((tx) => {
           if (tx.get(ASSIGNMENT, ASSIGNMENT.id(assignment)) === undefined) tx.create(ASSIGNMENT, assignment);
         });
         return { status: 204 };
       },
     }),
-    route({ method: 'HEAD', path: `${path}/:role_id`, rule: 'identity:check_grant', handler: check }),
-    route({ method: 'GET', path: `${path}/:role_id`, rule: 'identity:check_grant', handler: check }),
+    route({ method: 'HEAD', path: `${path}/:role_id`, rule: rule('check'), handler: check }),
+    route({ method: 'GET', path: `${path}/:role_id`, rule: rule('check'), handler: check }),
     route({
       method: 'DELETE',
       path: `${path}/:role_id`,
-      rule: 'identity:revoke_grant',
+      rule: rule('revoke'),
       async handler(context) {
         const id = ASSIGNMENT.id(await grant(context));
         await check(context);
@@ -311,6 +324,14 @@ function effective(assignments: readonly Assignment[], context: RequestContext):
   return [...found.values()];
 }
 
+/** Whether the token's scope lets it see what is held there. */
+function inReach(context: RequestContext, { targetType, targetId }: Assignment): boolean {
+  const own = context.auth.domainId;
+  if (own === undefined) return true;
+  if (targetType === 'project') return context.records.peek(PROJECT, targetId)?.value.domainId === own;
+  return targetType === 'domain' && targetId === own;
+}
+
 const assignmentRoute: Route = route({
   method: 'GET',
   path: '/role_assignments',
@@ -324,6 +345,7 @@ const assignmentRoute: Route = route({
     const is = (key: string, value: string | undefined): boolean => !search.has(key) || search.get(key) === value;
     const shown = seen.filter(
       (each) =>
+        inReach(context, each) &&
         is('role.id', each.roleId) &&
         is('user.id', each.actorType === 'user' ? each.actorId : undefined) &&
         is('group.id', each.actorType === 'group' ? each.actorId : undefined) &&

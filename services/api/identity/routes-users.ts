@@ -6,7 +6,6 @@ import {
   APPLICATION_CREDENTIAL,
   type ApplicationCredential,
   ASSIGNMENT,
-  DEFAULT_DOMAIN,
   DOMAIN,
   PROJECT,
   USER,
@@ -17,7 +16,7 @@ import type { RequestContext } from '../http/context.ts';
 import { type Route, route } from '../http/route.ts';
 import { parseTime } from '../http/time.ts';
 import { checkPassword, hashPassword } from './passwords.ts';
-import { type Filter, find, list, missing, patched } from './resource.ts';
+import { type Filter, find, list, missing, patched, present, targetDomain } from './resource.ts';
 import type { TokenService } from './tokens.ts';
 import { collection, credentialView, groupView, projectView, userView } from './views.ts';
 
@@ -57,8 +56,7 @@ const filter: Filter<User> = {
 async function change(context: RequestContext, edit: (old: User) => User): Promise<User> {
   const id = context.param('user_id');
   return context.records.transact((tx) => {
-    const old = tx.get(USER, id);
-    if (old === undefined) throw missing('user', id);
+    const old = present(context, USER, 'user', id, tx.get(USER, id));
     const next = edit(old);
     tx.update(USER, next);
     return next;
@@ -70,8 +68,7 @@ const userRoutes: Route[] = [
     method: 'GET',
     path: '/users',
     rule: 'identity:list_users',
-    handler: (context) =>
-      list(context, { key: 'users', kind: USER, filter, domainOf: (user) => user.domainId, view: userView }),
+    handler: (context) => list(context, { key: 'users', kind: USER, filter, view: userView }),
   }),
   route({
     method: 'POST',
@@ -80,7 +77,7 @@ const userRoutes: Route[] = [
     body: createUser,
     async handler(context) {
       const given = context.body.user;
-      const domainId = given.domain_id ?? context.auth.domainId ?? context.auth.projectDomainId ?? DEFAULT_DOMAIN;
+      const domainId = targetDomain(context, given.domain_id);
       const user: User = {
         id: newHexId(),
         name: given.name,
@@ -190,8 +187,9 @@ function credentialRoutes(tokens: TokenService): Route[] {
   const path = '/users/:user_id/application_credentials';
   const findOwn = async (context: RequestContext): Promise<ApplicationCredential> => {
     const id = context.param('credential_id');
+    const user = await find(context, USER, 'user', context.param('user_id'));
     const found = await find(context, APPLICATION_CREDENTIAL, 'application credential', id);
-    if (found.userId !== context.param('user_id')) throw missing('application credential', id);
+    if (found.userId !== user.id) throw missing('application credential', id);
     return found;
   };
   return [
@@ -213,7 +211,7 @@ function credentialRoutes(tokens: TokenService): Route[] {
       path,
       rule: 'identity:list_application_credentials',
       async handler(context) {
-        const id = context.param('user_id');
+        const { id } = await find(context, USER, 'user', context.param('user_id'));
         const name = context.search.get('name');
         const found = await context.records.list(
           APPLICATION_CREDENTIAL,
@@ -278,6 +276,9 @@ function credentialRoutes(tokens: TokenService): Route[] {
       path: `${path}/:credential_id`,
       rule: 'identity:delete_application_credential',
       async handler(context) {
+        if (context.auth.applicationCredentialId !== undefined) {
+          throw new CumuletError('forbidden', 'An application credential cannot remove another one.');
+        }
         const { id } = await findOwn(context);
         await context.records.transact((tx) => tx.delete(APPLICATION_CREDENTIAL, id));
         return { status: 204 };

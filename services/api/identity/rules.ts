@@ -1,8 +1,13 @@
-// Identity's policy. Whoever is admin anywhere administers identity, as Keystone's `admin_required`; readers of the
-// system or of a domain may look; everybody may see and change what is their own.
+// Identity's policy. Whoever is admin of a project or of the system administers the cloud, as Keystone's
+// `admin_required`. Who is admin of a domain administers its users, groups and projects: the handlers keep such a token to
+// its domain (resource.ts). Readers of the system or of a domain may look; everybody may see and change what is their own.
 
 import { ADMIN, AUTHENTICATED, allOf, anyOf, type Check, own, type Rules, role, scope } from '../policy/checks.ts';
 
+/** Administers the cloud: not with a token that is scoped to a domain. */
+const CLOUD_ADMIN = allOf(scope('project', 'system'), role('admin'));
+/** The same, and those who read the system, without the domains. */
+const CLOUD_LOOK = anyOf(CLOUD_ADMIN, allOf(scope('system'), role('reader')));
 /** Admins, and those who read the whole system. */
 const LOOK = anyOf(ADMIN, allOf(scope('system'), role('reader')));
 /** The same, and those who read a domain: handlers show them that domain alone. */
@@ -19,13 +24,12 @@ const IN_DOMAIN: Check = {
 const many = (names: readonly string[], check: Rules[string]): Rules =>
   Object.fromEntries(names.map((name) => [`identity:${name}`, check]));
 
-const NOUNS = ['domain', 'project', 'user', 'group', 'role', 'service', 'endpoint', 'region'];
+const writes = (nouns: readonly string[]): string[] =>
+  nouns.flatMap((noun) => [`create_${noun}`, `update_${noun}`, `delete_${noun}`]);
 
 export const IDENTITY_RULES: Rules = {
-  ...many(
-    NOUNS.flatMap((noun) => [`create_${noun}`, `update_${noun}`, `delete_${noun}`]),
-    ADMIN,
-  ),
+  ...many(writes(['project', 'user', 'group']), ADMIN),
+  ...many(writes(['domain', 'role', 'service', 'endpoint', 'region']), CLOUD_ADMIN),
   ...many(['list_services', 'get_service', 'list_endpoints', 'get_endpoint'], LOOK),
   ...many(['list_regions', 'get_region'], AUTHENTICATED),
   ...many(
@@ -40,7 +44,9 @@ export const IDENTITY_RULES: Rules = {
     ['list_role_assignments', 'list_grants', 'check_grant', 'list_implied_roles', 'get_implied_role'],
     LOOK_IN_DOMAIN,
   ),
-  ...many(['create_grant', 'revoke_grant', 'create_implied_role', 'delete_implied_role'], ADMIN),
+  ...many(['create_grant', 'revoke_grant'], ADMIN),
+  ...many(['create_system_grant', 'revoke_system_grant', 'create_implied_role', 'delete_implied_role'], CLOUD_ADMIN),
+  ...many(['list_system_grants', 'check_system_grant'], CLOUD_LOOK),
   ...many(['add_user_to_group', 'remove_user_from_group', 'check_user_in_group'], ADMIN),
   ...many(['change_password'], own('user', 'user_id')),
   ...many(['list_project_tags', 'get_project_tag'], anyOf(LOOK_IN_DOMAIN, own('project', 'project_id'))),
