@@ -40,11 +40,11 @@ export const observed = (server: Server, report: Report): Server => ({
   observedAt: Math.max(server.observedAt, report.observedAt),
 });
 
-/** A fault's message has at most 255 characters, as Nova's. */
+/** A fault's message has at most 255 characters, as Nova's; what does not fit is in the details. */
 export const faultOf = (message: string, details: string, now: number): ServerFault => ({
   code: 500,
   message: message.length > 255 ? `${message.slice(0, 251)} ...` : message,
-  details,
+  details: message.length > 255 ? `${message}\n${details}` : details,
   createdAt: now,
 });
 

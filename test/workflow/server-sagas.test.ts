@@ -184,6 +184,29 @@ describe('server_create', () => {
     expect(c.broken()).toEqual([]);
   });
 
+  it('waits for hosts that are on their way back, and holds none of their silence against them', async () => {
+    const c = await start({ conductor: { sagas: { pause: () => 50, leaseSeconds: 5, sweepMs: 100 } } });
+    for (const agent of c.agents) await agent.stop();
+    const id = await c.create();
+    await waitUntil(() => c.records.peekList(SAGA, ({ failures }) => failures > 0).length > 0);
+    // Only the first that was asked comes back: it must get another chance.
+    const first = c.agents.find(({ host }) => host === c.server(id).refusedHosts[0]) ?? c.agents[0]!;
+    await first.start();
+    const server = await c.settled(id);
+    expect(server).toMatchObject({ vmState: 'active', owner: { host: first.host } });
+    expect(c.broken()).toEqual([]);
+  });
+
+  it('ends in ERROR when nobody answers for long, and leaves nothing behind', async () => {
+    const c = await start();
+    for (const agent of c.agents) await agent.stop();
+    const id = await c.create();
+    const server = await c.settled(id);
+    expect(server).toMatchObject({ vmState: 'error', owner: null, nics: [] });
+    expect(server.fault?.message).toMatch(/^Nobody answers on the hosts: node-\d, node-\d, node-\d\.$/);
+    expect(c.broken()).toEqual([]);
+  });
+
   it('waits for a host that answers again in time', async () => {
     const c = await start({ hosts: 1 });
     c.agents[0]!.script = (verb, _id, count) => {

@@ -1,7 +1,9 @@
 // server_create: a host, addresses, a guest.
 //
 //   schedule   claims a place and the ports, in one transaction with the step's log entry
-//   spawn      has the host make and start the guest; a host that refuses is left for another, at most MAX_HOSTS in all
+//   spawn      has the host make and start the guest; a host that refuses is left for another, at most MAX_HOSTS in all.
+//              A host where nobody answers is left too, but has refused nothing: when no other is left, all of them are
+//              asked again after a pause (the whole cloud may have been restarted, and its hosts are on their way back)
 //
 // Why this order: claims before the guest, so that no guest ever runs on what was promised to somebody else; and undone in
 // reverse, guest before claims, so that no address or memory is given on while a guest may still use it. With the API's own
@@ -72,8 +74,8 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
     };
   }
 
-  /** Leaves a host that has refused for the next one. */
-  const leaveHost = (server: Server, requestId: string): Promise<Server> =>
+  /** Leaves a host for the next one; undefined, and nothing is changed, when there is none. */
+  const leaveHost = (server: Server, requestId: string): Promise<Server | undefined> =>
     records.transact((tx) => {
       const now = clock.now();
       const current = tx.get(SERVER, server.id);
@@ -82,15 +84,24 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
       }
       const refused = { ...current, refusedHosts: [...current.refusedHosts, current.owner?.host ?? ''] };
       const placed = place(tx, refused, requestId);
-      if (placed.owner === null) release(tx, server.id, now);
-      else moveBindings(tx, placed, placed.owner.host, now);
+      if (placed.owner === null) return undefined;
+      moveBindings(tx, placed, placed.owner.host, now);
       tx.update(SERVER, { ...placed, updatedAt: now });
       return placed;
     });
 
+  /** Hosts that did not answer may be asked again: they have refused nothing. */
+  const forgive = (server: Server, silent: readonly string[]): Promise<void> =>
+    records.transact((tx) => {
+      const current = tx.get(SERVER, server.id);
+      if (current === undefined) return;
+      const refusedHosts = current.refusedHosts.filter((host) => !silent.includes(host));
+      if (refusedHosts.length < current.refusedHosts.length) tx.update(SERVER, { ...current, refusedHosts });
+    });
+
   /**
-   * Before another host may have the guest this one must not: it takes away what it may have made. Throws `error` when
-   * the host may have heard us and cannot be asked.
+   * Before another host may have the guest this one must not: it takes away what it may have made. False: nobody was
+   * there to hear us. Throws `error` when the host may have heard us and cannot be asked.
    */
   async function clearHost(
     owner: Ownership,
@@ -98,21 +109,23 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
     error: unknown,
     wasUnsent: boolean,
     context: Context,
-  ): Promise<void> {
+  ): Promise<boolean> {
     // It has destroyed this generation already, in an answer that was lost.
-    if (isError(error, 'stale_generation')) return;
-    await agents
-      .destroy(owner, server.id, { requestId: context.saga.requestId, signal: context.signal })
-      .catch((failure: unknown) => {
-        // Nobody was there to hear us, neither now nor before.
-        if (wasUnsent && isError(error, 'unavailable') && isError(failure, 'unavailable')) return;
-        if (!isOutOfReach(error)) throw failure;
-        if (isError(error, 'timeout') && context.saga.failures >= LATE_TRIES) throw aborted(server, error);
-        throw error;
-      });
+    if (isError(error, 'stale_generation')) return true;
+    try {
+      await agents.destroy(owner, server.id, { requestId: context.saga.requestId, signal: context.signal });
+      return true;
+    } catch (failure) {
+      // Nobody was there to hear us, neither now nor before.
+      if (wasUnsent && isError(error, 'unavailable') && isError(failure, 'unavailable')) return false;
+      if (!isOutOfReach(error)) throw failure;
+      if (isError(error, 'timeout') && context.saga.failures >= LATE_TRIES) throw aborted(server, error);
+      throw error;
+    }
   }
 
-  async function build(server: Server, context: Context): Promise<Report> {
+  /** `silent`: hosts of this try where nobody answered. */
+  async function build(server: Server, context: Context, silent: readonly string[] = []): Promise<Report> {
     const owner = server.owner;
     if (owner === null) throw new CumuletError('no_valid_host', await noHostMessage(server.id));
     const { requestId } = context.saga;
@@ -126,12 +139,18 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
       if (context.signal.aborted) throw error;
       // What no host would take: the image or the wish itself is at fault.
       if (isError(error, 'invalid')) throw aborted(server, error);
-      await clearHost(owner, server, error, wasUnsent, context);
+      const heard = await clearHost(owner, server, error, wasUnsent, context);
+      if (!heard) unsent.add(claimKey(server));
       log.warn({ server: server.id, host: owner.host }, `the host did not build the server: ${messageOf(error)}`);
-      if (server.refusedHosts.length + 1 >= MAX_HOSTS) throw exhausted(server, error);
-      const next = await leaveHost(server, requestId);
-      if (next.owner === null) throw exhausted(next, error);
-      return build(next, context);
+      const unheard = heard ? silent : [...silent, owner.host];
+      const next = server.refusedHosts.length + 1 < MAX_HOSTS ? await leaveHost(server, requestId) : undefined;
+      if (next !== undefined) {
+        unsent.delete(claimKey(server));
+        return build(next, context, unheard);
+      }
+      if (unheard.length === 0) throw exhausted(owner.host, error);
+      await forgive(server, unheard);
+      throw new CumuletError('unavailable', `Nobody answers on the hosts: ${unheard.join(', ')}.`, { cause: error });
     }
   }
 
@@ -218,10 +237,8 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
 const aborted = (server: Server, error: unknown): CumuletError =>
   new CumuletError('unsupported', `Build of instance ${server.id} aborted: ${messageOf(error)}`, { cause: error });
 
-const exhausted = (server: Server, error: unknown): CumuletError =>
-  new CumuletError(
-    'no_valid_host',
-    `Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for instance ` +
-      `${server.id}. Last: ${server.owner?.host ?? server.refusedHosts.at(-1)}: ${messageOf(error)}`,
-    { cause: error },
-  );
+/** Shorter than Nova's own text: what a person needs to know has to fit into a fault's 255 characters. */
+const exhausted = (host: string, error: unknown): CumuletError =>
+  new CumuletError('no_valid_host', `Exceeded maximum number of retries. The last host, ${host}: ${messageOf(error)}`, {
+    cause: error,
+  });
