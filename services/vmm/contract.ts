@@ -20,6 +20,16 @@
 
 export const CONTROL_VERSION = 1;
 
+/** Exit status of a guest process. */
+export const EXIT = {
+  POWERED_OFF: 0,
+  FAILED_TO_START: 1,
+  USAGE: 2,
+  CRASHED: 3,
+  /** What it was given to start is at fault, such as a kernel that is none: it would fail on every host. */
+  UNFIT: 4,
+} as const;
+
 export type GuestState = 'starting' | 'running' | 'paused' | 'stopped' | 'crashed';
 
 export interface GuestDisk {

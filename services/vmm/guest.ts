@@ -430,6 +430,6 @@ async function readInput(what: string, path: string): Promise<Uint8Array<ArrayBu
   try {
     return await readFile(path);
   } catch (error) {
-    throw new CumuletError('invalid', `the ${what} ${path} cannot be read: ${messageOf(error)}`, { cause: error });
+    throw new CumuletError('internal', `the ${what} ${path} cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }

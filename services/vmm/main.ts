@@ -3,12 +3,10 @@
 import { writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
-import { CumuletError, messageOf } from '#base';
+import { CumuletError, isError, messageOf } from '#base';
 import { type EmulatorArguments, HELP, parseArguments } from './arguments.ts';
-import type { GuestConfig } from './contract.ts';
+import { EXIT, type GuestConfig } from './contract.ts';
 import { HartThreads } from './hart-threads.ts';
-
-const EXIT = { POWERED_OFF: 0, FAILED_TO_START: 1, USAGE: 2, CRASHED: 3 } as const;
 
 async function main(): Promise<number> {
   let options: EmulatorArguments;
@@ -35,7 +33,7 @@ async function main(): Promise<number> {
   } catch (error) {
     complain(messageOf(error));
     if (!(error instanceof CumuletError)) complain(error instanceof Error ? (error.stack ?? '') : '');
-    return EXIT.FAILED_TO_START;
+    return isError(error, 'invalid') ? EXIT.UNFIT : EXIT.FAILED_TO_START;
   }
 }
 
@@ -43,7 +41,7 @@ async function readConfig(path: string): Promise<GuestConfig> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as GuestConfig;
   } catch (error) {
-    throw new CumuletError('invalid', `the guest's configuration ${path} cannot be read: ${messageOf(error)}`, {
+    throw new CumuletError('internal', `the guest's configuration ${path} cannot be read: ${messageOf(error)}`, {
       cause: error,
     });
   }

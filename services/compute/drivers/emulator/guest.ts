@@ -7,7 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CumuletError, messageOf } from '#base';
-import type { ControlMethods, GuestState } from '#vmm';
+import { type ControlMethods, EXIT, type GuestState } from '#vmm';
 import type { GuestView } from '../../driver.ts';
 import { Control } from './control.ts';
 import type { GuestLayout } from './layout.ts';
@@ -66,7 +66,7 @@ export class Guest {
         await this.#attach(Math.max(1, deadline - performance.now()));
         break;
       } catch (error) {
-        if (exit !== undefined || !(await this.process.alive())) throw await this.#failure(exit);
+        if (exit !== undefined || !(await this.process.alive())) throw await this.#failure(exit ?? (await this.#exit));
         if ((error as CumuletError).code === 'unsupported' || performance.now() > deadline) throw error;
         await sleep(pause);
       }
@@ -194,6 +194,9 @@ export class Guest {
   async #failure(exit: Exit | undefined): Promise<CumuletError> {
     const view = await this.#endOf(exit);
     this.#ended = view;
+    if (exit?.code === EXIT.UNFIT) {
+      return new CumuletError('invalid', `The guest cannot be started: ${await lastWords(this.layout.log)}`);
+    }
     return new CumuletError('internal', `The guest did not start. ${view.reason || 'It powered off at once.'}`);
   }
 }
@@ -207,5 +210,5 @@ export async function lastWords(log: string): Promise<string> {
     .map((line) => line.trim())
     .filter((line) => line !== '' && !/^(at |Node\.js v)/.test(line));
   const telling = lines.findLast((line) => /error|fatal|cannot|could not/i.test(line));
-  return (telling ?? lines.at(-1) ?? '').slice(0, 500);
+  return (telling ?? lines.at(-1) ?? '').replace(/^emulator: /, '').slice(0, 500);
 }
