@@ -18,7 +18,9 @@ export function announce({ cloud, options, written, logFile, seconds }: Announce
     written === undefined
       ? [`  admin      password ${cloud.passwords.admin}`]
       : [
-          `  clouds     ${written.cloudsYaml}   (entries cumulet, cumulet-demo, devstack ...)`,
+          written.problem === undefined
+            ? `  clouds     ${written.cloudsYaml}   (entries cumulet, cumulet-demo, devstack ...)`
+            : `  clouds     not written: ${written.problem}`,
           `  openrc     ${written.openrc}   (source it: openrc [user] [project])`,
         ];
   return [

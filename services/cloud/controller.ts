@@ -18,8 +18,9 @@ import { type Clock, CumuletError, Group, type Log, type Startable } from '#base
 import type { Bus } from '#bus';
 import { createConductor } from '#conductor';
 import { collectBlobs, FolderBlobStore, seedImages, watchTransfers } from '#image';
+import { HOST } from '#model';
 import { createNetworkController, seedNetworks } from '#network';
-import { createRecords, type Store } from '#store';
+import { createRecords, type Records, type Store } from '#store';
 import type { Passwords } from './credentials.ts';
 
 /** The default images lie in the repository. */
@@ -47,6 +48,8 @@ export interface ControllerInit {
 export interface Controller extends Startable {
   /** `http://address:port`, once started. */
   readonly url: string;
+  /** Resolves when all these hosts have reported since `since` (UTC microseconds): servers can be placed there. */
+  hear(hosts: readonly string[], since: number): Promise<void>;
 }
 
 export function createController(components: ControllerComponents, init: ControllerInit): Controller {
@@ -57,6 +60,7 @@ class ControllerProgram implements Controller {
   readonly #components: ControllerComponents;
   readonly #init: ControllerInit;
   #group = new Group();
+  #records: Records | undefined;
   #server: Server | undefined;
 
   constructor(components: ControllerComponents, init: ControllerInit) {
@@ -73,20 +77,21 @@ class ControllerProgram implements Controller {
 
   async start(): Promise<void> {
     const { store, bus, clock, log } = this.#components;
-    const records = createRecords(store);
+    const records = createRecords(store, { log });
+    this.#records = records;
     const tokens = new TokenService(records, clock);
-    const foundations = new Group();
-    foundations.add(records);
-    foundations.add(tokens);
-    await foundations.start();
+    const blobs = await FolderBlobStore.open(this.#init.images);
+    const seed = async (): Promise<void> => {
+      const { projects } = await seedIdentity(records, this.#init.passwords);
+      await seedFlavors({ records, clock });
+      await seedNetworks({ records, clock, projects });
+      await seedImages({ records, blobs, clock, log, owner: projects.admin }, TINY_IMAGE);
+    };
     const group = new Group();
     this.#group = group;
-    const blobs = await FolderBlobStore.open(this.#init.images);
-    const { projects } = await seedIdentity(records, this.#init.passwords);
-    await seedFlavors({ records, clock });
-    await seedNetworks({ records, clock, projects });
-    await seedImages({ records, blobs, clock, log, owner: projects.admin }, TINY_IMAGE);
-    group.add({ start: async () => {}, stop: () => foundations.stop() });
+    group.add(records);
+    group.add(tokens);
+    group.add({ start: seed, stop: async () => {} });
     group.add(createConductor({ records, store, bus, clock, log, owner: this.#init.name }));
     group.add(createNetworkController({ records, bus, clock, log }));
     group.add(collectBlobs({ blobs, records, clock, log }));
@@ -102,6 +107,18 @@ class ControllerProgram implements Controller {
     return this.#group.stop();
   }
 
+  hear(hosts: readonly string[], since: number): Promise<void> {
+    const missing = new Set(hosts);
+    return new Promise((resolve) => {
+      const cancel = this.#records!.watch(HOST, (change) => {
+        if (change.type === 'put' && change.value.startedAt >= since) missing.delete(change.value.name);
+        if (missing.size > 0) return;
+        resolve();
+        queueMicrotask(() => cancel());
+      });
+    });
+  }
+
   #http(components: ApiComponents, areas: readonly Area[]): Startable {
     const api = createApi(components, areas);
     const server = createServer(api.app).on('upgrade', api.upgrade);
@@ -109,7 +126,7 @@ class ControllerProgram implements Controller {
     return {
       start: async () => {
         await new Promise<void>((resolve, reject) => {
-          server.once('error', (error: NodeJS.ErrnoException) => reject(explainListen(error, listen, port)));
+          server.once('error', reject);
           server.listen(port, listen, resolve);
         });
         this.#server = server;
@@ -121,17 +138,4 @@ class ControllerProgram implements Controller {
         }),
     };
   }
-}
-
-function explainListen(error: NodeJS.ErrnoException, listen: string, port: number): Error {
-  if (error.code === 'EADDRINUSE') {
-    const message = `Port ${port} of ${listen} is taken by another program. Give another one: --port N, or CUMULET_PORT=N make up.`;
-    return new CumuletError('conflict', message, { cause: error });
-  }
-  if (error.code === 'EACCES') {
-    return new CumuletError('forbidden', `Port ${port} may not be opened without rights; take one from 1024 up.`, {
-      cause: error,
-    });
-  }
-  return error;
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -58,6 +58,15 @@ describe('credentials on disk', () => {
     }
     expect(parse(await readFile(written.cloudsYaml, 'utf8')).clouds.cumulet.auth.password).toBe(first.admin);
   });
+});
+
+it('a clouds.yaml that cannot be changed keeps nobody from the cloud: the reason is told', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'cumulet-credentials-'));
+  await writeFile(join(folder, 'config'), 'a file where the folder should be');
+  const { problem, openrc: rc } = await writeCredentials(folder, join(folder, 'config'), URL, PASSWORDS);
+  expect(problem).toMatch(/ENOTDIR/);
+  expect(await readFile(rc, 'utf8')).toContain(URL);
+  await rm(folder, { recursive: true });
 });
 
 it('openrc knows a password for each account', () => {

@@ -4,7 +4,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Document, isMap, parseDocument } from 'yaml';
-import { CumuletError, newSecret } from '#base';
+import { CumuletError, messageOf, newSecret } from '#base';
 
 export interface Passwords {
   readonly admin: string;
@@ -93,9 +93,11 @@ unset OS_CLOUD OS_SYSTEM_SCOPE
 export interface WrittenCredentials {
   readonly cloudsYaml: string;
   readonly openrc: string;
+  /** Why clouds.yaml is not as it should be: the cloud is of use without it. */
+  readonly problem?: string;
 }
 
-/** Writes both files; `configHome` is the user's ~/.config. */
+/** Writes both files; `configHome` is the user's ~/.config. A clouds.yaml that cannot be changed is no failure. */
 export async function writeCredentials(
   state: string,
   configHome: string,
@@ -103,15 +105,24 @@ export async function writeCredentials(
   passwords: Passwords,
 ): Promise<WrittenCredentials> {
   const cloudsYaml = join(configHome, 'openstack', 'clouds.yaml');
+  const rc = join(state, 'openrc');
+  await writeAtomically(rc, openrc(url, passwords), 0o600);
+  const written = { cloudsYaml, openrc: rc };
+  try {
+    await mergeInto(cloudsYaml, url, passwords);
+    return written;
+  } catch (error) {
+    return { ...written, problem: messageOf(error) };
+  }
+}
+
+async function mergeInto(cloudsYaml: string, url: string, passwords: Passwords): Promise<void> {
   const existing = await readFile(cloudsYaml, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;
   });
   const merged = mergeClouds(existing, url, passwords, cloudsYaml);
   if (merged !== existing) await writeAtomically(cloudsYaml, merged, 0o600);
-  const rc = join(state, 'openrc');
-  await writeAtomically(rc, openrc(url, passwords), 0o600);
-  return { cloudsYaml, openrc: rc };
 }
 
 async function writeAtomically(file: string, text: string, mode: number): Promise<void> {

@@ -11,6 +11,7 @@ import { CumuletError, createLog, messageOf } from '#base';
 import { announce } from './announce.ts';
 import { cleanState } from './clean-state.ts';
 import { writeCredentials } from './credentials.ts';
+import { explainStart } from './explain.ts';
 import { type CloudOptions, parseOptions, USAGE } from './options.ts';
 import { runController, runNode } from './programs.ts';
 import { leaveNote, removeNote, stopRunning } from './running.ts';
@@ -90,8 +91,17 @@ async function run(options: CloudOptions): Promise<void> {
   }
 }
 
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2), { env: process.env, home: homedir(), hostname: hostname() });
+  try {
+    await run(options);
+  } catch (error) {
+    throw explainStart(error, options);
+  }
+}
+
 try {
-  await run(parseOptions(process.argv.slice(2), { env: process.env, home: homedir(), hostname: hostname() }));
+  await main();
   process.exit(0);
 } catch (error) {
   const usage = error instanceof CumuletError && error.code === 'invalid';

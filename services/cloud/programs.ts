@@ -33,7 +33,8 @@ export async function runController(options: CloudOptions, stopped: Promise<unkn
     await controller.start();
     if (options.writeCredentials) {
       const home = process.env.XDG_CONFIG_HOME ?? join(process.env.HOME ?? '.', '.config');
-      await writeCredentials(options.state, home, controller.url, passwords);
+      const { problem } = await writeCredentials(options.state, home, controller.url, passwords);
+      if (problem !== undefined) log.warn(`clouds.yaml is not written: ${problem}`);
     }
     say(`The controller is up.\n\n  API        ${controller.url}`);
     await stopped;

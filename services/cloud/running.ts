@@ -54,7 +54,7 @@ export async function leaveNote(state: string, url: string): Promise<void> {
   if (running !== undefined && running.pid !== process.pid) {
     throw new CumuletError(
       'conflict',
-      `A cloud runs on ${state} already (pid ${running.pid}, ${running.url}). Stop it with 'make down', or give another folder with --state.`,
+      `A cloud runs on ${state} already (pid ${running.pid}, ${running.url || 'starting'}). Stop it with 'make down', or give another folder with --state.`,
     );
   }
   const note: RunningNote = { pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '', url };
@@ -63,8 +63,9 @@ export async function leaveNote(state: string, url: string): Promise<void> {
   await rename(temporary, noteFile(state));
 }
 
+/** Removes the note of this process; another's stays. */
 export async function removeNote(state: string): Promise<void> {
-  await rm(noteFile(state), { force: true });
+  if ((await findRunning(state))?.pid === process.pid) await rm(noteFile(state), { force: true });
 }
 
 /**

@@ -61,6 +61,7 @@ export async function startCloud(init: CloudInit): Promise<Cloud> {
   const store = await openEmbeddedStore({ folder: join(state, 'store') });
   const bus = createInProcessBus();
   const clock = systemClock;
+  const began = clock.now();
   const group = new Group();
   group.add({ start: async () => {}, stop: () => store.close() });
   group.add({ start: async () => {}, stop: () => bus.close() });
@@ -90,6 +91,11 @@ export async function startCloud(init: CloudInit): Promise<Cloud> {
     nodes.push(group.add(node));
   }
   await group.start();
+  // A server asked for the moment that we say that the cloud is up must find its hosts.
+  await controller.hear(
+    nodes.map(({ host }) => host),
+    began,
+  );
   return {
     url: controller.url,
     passwords,
