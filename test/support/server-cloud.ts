@@ -5,14 +5,11 @@ import { newRequestId, newUuid, silentLog, systemClock } from '#base';
 import { type Bus, createInProcessBus } from '#bus';
 import { type ConductorOptions, createConductor } from '#conductor';
 import {
-  ALLOCATION,
-  COMPUTE_USAGE,
   hostnameFrom,
   INSTANCE_ACTION,
   instanceActionId,
   NETWORK,
   newInstanceAction,
-  PORT,
   POWER,
   POWER_TASKS,
   type PowerRequestName,
@@ -22,7 +19,6 @@ import {
   SERVER,
   SERVER_CREATE,
   SERVER_DELETE,
-  SERVER_PAYLOAD,
   type Server,
   SUBNET,
   transition,
@@ -30,6 +26,7 @@ import {
 import { countServers } from '#scheduler';
 import { createRecords, memoryStore, type Records, type Store } from '#store';
 import { newSaga, SAGA } from '#workflow';
+import { brokenRecords, livingServers } from './invariants.ts';
 import { ScriptedAgent, type ScriptedAgentOptions } from './scripted-agent.ts';
 import { waitUntil } from './wait.ts';
 
@@ -230,36 +227,10 @@ export class ServerCloud {
 
   /** What must hold whenever nothing is under way. Returns what is broken. */
   broken(): string[] {
-    const found: string[] = [];
-    const servers = this.records.peekList(SERVER).map(({ value }) => value);
-    const living = servers.filter((server) => server.vmState !== 'deleted');
+    const found = brokenRecords(this.records);
+    const living = livingServers(this.records);
     const byId = new Map(living.map((server) => [server.id, server]));
-    for (const { value: allocation } of this.records.peekList(ALLOCATION)) {
-      if (byId.get(allocation.consumerId)?.owner?.host !== allocation.providerName) {
-        found.push(`allocation of ${allocation.consumerId} on ${allocation.providerName} belongs to nobody`);
-      }
-    }
-    for (const { value: provider } of this.records.peekList(RESOURCE_PROVIDER)) {
-      const held = this.records.peekList(ALLOCATION, (one) => one.providerName === provider.name);
-      const sum = held.reduce((total, { value }) => total + value.resources.MEMORY_MB, 0);
-      if (sum !== provider.used.MEMORY_MB) found.push(`${provider.name}: used ${provider.used.MEMORY_MB}, held ${sum}`);
-      const count = Object.values(provider.consumers).reduce((total, each) => total + each, 0);
-      if (count !== held.length) found.push(`${provider.name}: counts ${count} consumers, has ${held.length}`);
-    }
-    for (const { value: port } of this.records.peekList(PORT)) {
-      if (port.deviceId !== '' && byId.get(port.deviceId)?.nics.some((nic) => nic.portId === port.id) !== true) {
-        found.push(`port ${port.id} belongs to no server`);
-      }
-    }
-    for (const { value: usage } of this.records.peekList(COMPUTE_USAGE)) {
-      const mine = living.filter((server) => server.projectId === usage.projectId).length;
-      if (usage.instances !== mine) found.push(`project ${usage.projectId} counts ${usage.instances}, has ${mine}`);
-    }
-    for (const { value: payload } of this.records.peekList(SERVER_PAYLOAD)) {
-      if (!byId.has(payload.id)) found.push(`payload of ${payload.id} is left`);
-    }
     for (const server of living) {
-      if (server.taskState !== null) found.push(`server ${server.id} is stuck in ${server.taskState}`);
       const running = this.agents.filter((agent) => agent.guests.has(server.id)).map((agent) => agent.host);
       if (running.length > 1) found.push(`server ${server.id} is on ${running.join(' and ')}`);
       if (server.vmState === 'active' && running[0] !== server.owner?.host) {
