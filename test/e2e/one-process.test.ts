@@ -109,9 +109,7 @@ describe('three servers, made with the stock client', () => {
     await cloud.end('SIGKILL');
     cloud = await CloudProcess.start(folders);
     await waitUntil(async () => (await show('a')).status === 'ACTIVE');
-    const again = await GuestConsole.open(cloud.url, await cloud.token(), (await show('a')).id);
-    again.type('\n');
-    await again.expect(/[$#] $/);
+    const again = await GuestConsole.atPrompt(cloud.url, await cloud.token(), (await show('a')).id);
     expect((await again.run('cat /proc/sys/kernel/random/boot_id')).output).toBe(before);
     const { status, output } = await again.run(`ping -c 2 -W 10 ${addresses.get('b')}`);
     expect(status, output).toBe(0);
@@ -121,18 +119,14 @@ describe('three servers, made with the stock client', () => {
 
   it('are saved by Ctrl-C and go on where they were at the next start', async () => {
     const token = await cloud.token();
-    const console = await GuestConsole.open(cloud.url, token, (await show('b')).id);
-    console.type('\n');
-    await console.expect(/[$#] $/);
+    const console = await GuestConsole.atPrompt(cloud.url, token, (await show('b')).id);
     await console.run('mark=remembered');
     console.close();
     await cloud.end('SIGINT');
     expect(await processesWith(folders.state)).toEqual([]);
     cloud = await CloudProcess.start(folders);
     await waitUntil(async () => (await show('b')).status === 'ACTIVE');
-    const again = await GuestConsole.open(cloud.url, await cloud.token(), (await show('b')).id);
-    again.type('\n');
-    await again.expect(/[$#] $/);
+    const again = await GuestConsole.atPrompt(cloud.url, await cloud.token(), (await show('b')).id);
     expect((await again.run('echo $mark')).output).toBe('remembered');
     again.close();
   });

@@ -1,6 +1,7 @@
 // A guest's serial console as a person uses it: waits for a text, types an answer. Over the API's own websocket.
 
 import { call } from './http.ts';
+import { waitUntil } from './wait.ts';
 
 const COMMAND_TIMEOUT_MS = 30_000;
 /** Control sequences of terminals (ECMA-48, 5.4). */
@@ -11,6 +12,7 @@ export class GuestConsole {
   readonly #socket: WebSocket;
   #seen = '';
   #unfinished = '';
+  #closed: string | undefined;
   #listeners = new Set<() => void>();
   #marks = 0;
 
@@ -20,6 +22,10 @@ export class GuestConsole {
     socket.addEventListener('message', (event: { data: unknown }) => {
       const { data } = event;
       this.#take(typeof data === 'string' ? data : Buffer.from(data as ArrayBuffer).toString('latin1'));
+      for (const listener of this.#listeners) listener();
+    });
+    socket.addEventListener('close', (event: { code: number; reason: string }) => {
+      this.#closed = `${event.code} ${event.reason}`;
       for (const listener of this.#listeners) listener();
     });
   }
@@ -49,6 +55,25 @@ export class GuestConsole {
     this.#seen += (start < 0 ? all : all.slice(0, start)).replaceAll(ESCAPE, '');
   }
 
+  /**
+   * The console of a guest in which somebody has logged in, at its shell prompt. Tries again while the node agent or its
+   * address is not there yet, as a person would.
+   */
+  static async atPrompt(url: string, token: string, serverId: string): Promise<GuestConsole> {
+    return waitUntil(async () => {
+      const console = await GuestConsole.open(url, token, serverId).catch(() => undefined);
+      if (console === undefined) return undefined;
+      console.type('\n');
+      try {
+        await console.expect(/[$#] $/, 5_000);
+        return console;
+      } catch {
+        console.close();
+        return undefined;
+      }
+    }, 60_000) as Promise<GuestConsole>;
+  }
+
   /** All that was printed since the last match of `expect`. */
   get seen(): string {
     return this.#seen;
@@ -69,6 +94,7 @@ export class GuestConsole {
         this.#seen = this.#seen.slice(end);
         return text;
       }
+      if (this.#closed !== undefined) throw new Error(`the console has ended (${this.#closed}); seen: ${this.#seen}`);
       await new Promise<void>((resolve, reject) => {
         const done = (): void => {
           this.#listeners.delete(done);
