@@ -90,7 +90,7 @@ const shell = async (guest: GuestProcess, command: string): Promise<string> => {
   const mark = Math.random().toString(36).slice(2, 8);
   guest.clear();
   guest.type(`echo begin""${mark}; ${command}; echo end""${mark}\n`);
-  const [, printed] = await guest.sees(new RegExp(`begin${mark}\\r?\\n([\\s\\S]*?)end${mark}`), 30_000);
+  const [, printed] = await guest.sees(new RegExp(`begin${mark}\\r?\\n([\\s\\S]*?)end${mark}`), 60_000);
   return printed!.replaceAll('\r', '');
 };
 

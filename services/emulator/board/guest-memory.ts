@@ -28,8 +28,4 @@ export class GuestMemory {
   view(offset: number, length: number): Uint8Array<SharedArrayBuffer> {
     return this.bytes.subarray(offset, offset + length);
   }
-
-  read32(offset: number): number {
-    return this.words32[offset >> 2]!;
-  }
 }

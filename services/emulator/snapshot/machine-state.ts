@@ -88,7 +88,7 @@ export function restoreBoard(board: Board, devices: readonly VirtioDevice[], sta
 
 /** Runs of pages that hold anything but zeros: [offset, length] in bytes. Long gaps cost nothing to store. */
 export function* usedRuns(ram: Uint8Array): Generator<readonly [number, number]> {
-  const words = new Int32Array(ram.buffer, ram.byteOffset, ram.byteLength >> 2);
+  const words = new Int32Array(ram.buffer, ram.byteOffset, ram.byteLength >>> 2);
   const perPage = RAM_PAGE >> 2;
   let start = -1;
   for (let page = 0; page * RAM_PAGE < ram.byteLength; page++) {

@@ -173,7 +173,7 @@ export class Driver {
 
   #take(bytes: number): number {
     const at = this.#nextRing;
-    this.#nextRing = (at + bytes + 0xfff) & ~0xfff;
+    this.#nextRing = Math.ceil((at + bytes) / 4096) * 4096;
     return at;
   }
 }

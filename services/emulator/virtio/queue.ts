@@ -69,7 +69,7 @@ export class Virtqueue {
 
   /** How many buffers the driver has made available and nobody has taken. */
   available(): number {
-    const index = Atomics.load(this.#ram.words16, (this.#avail + 2) >> 1);
+    const index = Atomics.load(this.#ram.words16, (this.#avail + 2) >>> 1);
     const count = (index - this.#nextAvail) & 0xffff;
     if (count > this.size) throw new VirtioFault(`available index jumps by ${count} in a queue of ${this.size}`);
     return count;
@@ -78,7 +78,7 @@ export class Virtqueue {
   /** Takes the next available buffer. */
   pop(): Chain | undefined {
     if (this.available() === 0) return undefined;
-    const head = this.#ram.words16[(this.#avail + 4 + (this.#nextAvail & (this.size - 1)) * 2) >> 1]!;
+    const head = this.#ram.words16[(this.#avail + 4 + (this.#nextAvail & (this.size - 1)) * 2) >>> 1]!;
     if (head >= this.size) throw new VirtioFault(`descriptor ${head} in a queue of ${this.size}`);
     this.#nextAvail = (this.#nextAvail + 1) & 0xffff;
     const chain = { head, readable: [], writable: [], readableBytes: 0, writableBytes: 0 };
@@ -100,12 +100,12 @@ export class Virtqueue {
       this.#ram.onWritten(segment.byteOffset, length);
       left -= length;
     }
-    const at = (this.#used + 4 + (this.#nextUsed & (this.size - 1)) * 8) >> 2;
+    const at = (this.#used + 4 + (this.#nextUsed & (this.size - 1)) * 8) >>> 2;
     this.#ram.words32[at] = chain.head;
     this.#ram.words32[at + 1] = written;
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
     // The store of the index publishes the element (2.7.8.2).
-    Atomics.store(this.#ram.words16, (this.#used + 2) >> 1, this.#nextUsed);
+    Atomics.store(this.#ram.words16, (this.#used + 2) >>> 1, this.#nextUsed);
   }
 
   /** Whether the driver wants an interrupt for what was pushed since the last question (2.7.7.2, 2.7.10). */
@@ -115,21 +115,21 @@ export class Virtqueue {
     if (now === old) return false;
     this.#signalledUsed = now;
     if (!this.#eventIdx) {
-      return (Atomics.load(this.#ram.words16, this.#avail >> 1) & AVAIL_F_NO_INTERRUPT) === 0;
+      return (Atomics.load(this.#ram.words16, this.#avail >>> 1) & AVAIL_F_NO_INTERRUPT) === 0;
     }
-    const event = Atomics.load(this.#ram.words16, (this.#avail + 4 + this.size * 2) >> 1);
+    const event = Atomics.load(this.#ram.words16, (this.#avail + 4 + this.size * 2) >>> 1);
     return ((now - event - 1) & 0xffff) < ((now - old) & 0xffff);
   }
 
   /** Asks for a notify at the next available buffer. The caller looks once more afterwards: the driver may have been quicker. */
   wantNotify(): void {
-    if (this.#eventIdx) Atomics.store(this.#ram.words16, (this.#used + 4 + this.size * 8) >> 1, this.#nextAvail);
-    else Atomics.store(this.#ram.words16, this.#used >> 1, 0);
+    if (this.#eventIdx) Atomics.store(this.#ram.words16, (this.#used + 4 + this.size * 8) >>> 1, this.#nextAvail);
+    else Atomics.store(this.#ram.words16, this.#used >>> 1, 0);
   }
 
   /** No notify is needed while the device works on the queue. */
   suppressNotify(): void {
-    if (!this.#eventIdx) Atomics.store(this.#ram.words16, this.#used >> 1, USED_F_NO_NOTIFY);
+    if (!this.#eventIdx) Atomics.store(this.#ram.words16, this.#used >>> 1, USED_F_NO_NOTIFY);
   }
 
   save(): VirtqueueStateV1 {
@@ -148,7 +148,7 @@ export class Virtqueue {
     for (let steps = 0; ; steps++) {
       if (steps >= limit) throw new VirtioFault('descriptor chain is longer than its table: a loop');
       if (index >= entries) throw new VirtioFault(`next descriptor ${index} in a table of ${entries}`);
-      const at = (table + index * DESC_BYTES) >> 2;
+      const at = (table + index * DESC_BYTES) >>> 2;
       const low = this.#ram.words32[at]!;
       const high = this.#ram.words32[at + 1]!;
       const length = this.#ram.words32[at + 2]!;

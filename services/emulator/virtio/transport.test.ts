@@ -85,6 +85,19 @@ describe('a split virtqueue', () => {
     }
   });
 
+  it('may lie anywhere in RAM, above 2 GiB too', () => {
+    const rig = new Rig([rng], 1, 3 * 1024 ** 3);
+    const driver = rig.driver(0, 2.5 * 1024 ** 3);
+    driver.start([F_EVENT_IDX], [8]);
+    for (let i = 0; i < 20; i++) {
+      driver.offer(driver.queues[0]!, [{ at: 2.75 * 1024 ** 3, length: 3, writable: true }]);
+      driver.notify(driver.queues[0]!);
+      rig.devices.service();
+      expect(driver.used(driver.queues[0]!).length).toBe(1);
+    }
+    expect(rig.ram.bytes[2.75 * 1024 ** 3 + 2]).toBe(0xab);
+  });
+
   it('tells pages that it wrote, because they may hold instructions', () => {
     const { rig, driver } = ready();
     const written: [number, number][] = [];
