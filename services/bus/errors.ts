@@ -46,3 +46,6 @@ export const requestAborted = (subject: string): CumuletError =>
   new CumuletError('aborted', `The request on ${subject} was given up.`);
 
 export const busClosed = (): CumuletError => new CumuletError('unavailable', 'The bus is closed.');
+
+export const disconnected = (subject: string): CumuletError =>
+  new CumuletError('unavailable', `The bus has no connection to its server: nothing was asked on ${subject}.`);

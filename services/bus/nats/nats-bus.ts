@@ -12,7 +12,7 @@ import {
 } from 'nats';
 import { CumuletError, createLog, type Log, messageOf } from '#base';
 import type { Bus, BusMessage, RequestHandler, RequestOptions, SubscribeOptions, Subscription } from '../bus.ts';
-import { busClosed, decodeError, encodeError, noAnswer, noResponder, requestAborted } from '../errors.ts';
+import { busClosed, decodeError, disconnected, encodeError, noAnswer, noResponder, requestAborted } from '../errors.ts';
 import { checkPattern, checkPayload, checkSubject } from '../subjects.ts';
 import type { NatsBusOptions } from './connect.ts';
 
@@ -41,10 +41,20 @@ class NatsBus implements Bus {
   readonly #connection: NatsConnection;
   #log: Log | undefined;
   #closed = false;
+  #connected = true;
 
   constructor(connection: NatsConnection, log: Log | undefined) {
     this.#connection = connection;
     this.#log = log;
+    void this.#watchConnection();
+  }
+
+  /** A request made without a connection would be sent late, or be lost and waited for: it is refused at once. */
+  async #watchConnection(): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      if (status.type === 'disconnect') this.#connected = false;
+      if (status.type === 'reconnect') this.#connected = true;
+    }
   }
 
   publish(subject: string, payload: Uint8Array): void {
@@ -86,6 +96,7 @@ class NatsBus implements Bus {
     checkPayload(payload);
     if (this.#closed) throw busClosed();
     if (options.signal?.aborted) throw requestAborted(subject);
+    if (!this.#connected) throw disconnected(subject);
     const timeout = options.timeout ?? DEFAULT_TIMEOUT_MS;
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     const abort = () => reject(requestAborted(subject));
