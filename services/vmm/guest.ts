@@ -41,6 +41,7 @@ import { HartThreads } from './hart-threads.ts';
 import { hostTime } from './host-time.ts';
 import { readSnapshot, writeSnapshot } from './snapshot-folder.ts';
 import { type GuestEvent, isFinal, transition } from './state.ts';
+import { stuckReason } from './stuck.ts';
 
 const MIB = 1024 * 1024;
 
@@ -341,7 +342,10 @@ export class Guest {
         await this.#reset('the guest rebooted');
         return;
       }
-      if (request.kind === 'failure')
+      if (request.kind === 'stuck') {
+        await this.#hold();
+        this.#end('failure', stuckReason((await this.#threads.save())[request.hart]!));
+      } else if (request.kind === 'failure')
         await this.#stop('failure', `the guest reported a failure (code ${request.code})`);
       else await this.#stop('power-off', request.kind === 'reset' ? 'the guest rebooted' : 'the guest powered off');
     };

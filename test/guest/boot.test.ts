@@ -1,4 +1,4 @@
-import { copyFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console, EMULATOR } from '#test/support/emulator.ts';
@@ -165,7 +165,7 @@ describe('what cannot be started is refused with a reason', () => {
     const path = join(folder.path, 'kernel');
     writeFileSync(path, content);
     const { code, stderr, stdout } = await run(EMULATOR, ['--kernel', path, ...args]);
-    expect([code, stdout]).toEqual([1, '']);
+    expect([code, stdout]).toEqual([4, '']);
     return stderr;
   };
 
@@ -192,19 +192,19 @@ describe('what cannot be started is refused with a reason', () => {
       '24',
     ]);
     expect([code, stderr]).toEqual([
-      1,
+      4,
       expect.stringMatching(/kernel and initrd need \d+ MiB and the guest has 24 MiB/),
     ]);
   });
 
   it.each([
-    [['--memory', '4096'], /3584 MiB of memory at most/],
-    [['--harts', '9'], /1 to 8 harts/],
-    [['--disk', 'missing.raw'], /missing\.raw/],
-    [['--initrd', 'missing'], /the initrd missing cannot be read/],
-  ])('%s', async (args, reason) => {
+    [['--memory', '4096'], 4, /3584 MiB of memory at most/],
+    [['--harts', '9'], 4, /1 to 8 harts/],
+    [['--disk', 'missing.raw'], 1, /missing\.raw/],
+    [['--initrd', 'missing'], 1, /the initrd missing cannot be read/],
+  ])('%s, with exit code %i', async (args, status, reason) => {
     const { code, stderr } = await run(EMULATOR, ['--kernel', tinyImage().kernel, ...args], { cwd: folder.path });
-    expect([code, stderr]).toEqual([1, expect.stringMatching(reason)]);
+    expect([code, stderr]).toEqual([status, expect.stringMatching(reason)]);
   });
 
   it('wrong usage, with exit code 2', async () => {
@@ -213,6 +213,17 @@ describe('what cannot be started is refused with a reason', () => {
       stderr: expect.stringMatching(/no option --colour/),
     });
   });
+});
+
+it('a kernel with a good header and damaged code ends the guest, which could only trap for ever', async () => {
+  const path = join(folder.path, 'damaged');
+  const kernel = readFileSync(tinyImage().kernel);
+  writeFileSync(path, Buffer.concat([kernel.subarray(0, 4096), Buffer.alloc(kernel.length - 4096, 0xff)]));
+  const { code, stderr } = await run(EMULATOR, ['--kernel', path, '--memory', '64']);
+  expect([code, stderr]).toEqual([
+    3,
+    expect.stringMatching(/its trap handler at 0x\w+ raises .* itself\. Its kernel is damaged/),
+  ]);
 });
 
 describe('M-mode software', () => {

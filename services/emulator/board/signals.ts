@@ -12,12 +12,20 @@ export const SLOT_DRIVER_OK = 1 << 30;
 /** Bits of the board's own word. */
 export const BOARD_SIGNAL = { SERIAL: 1, ALARM: 2, POWER: 4 } as const;
 
-/** What a guest may ask of its power supply. A failure carries a code for the message. */
-export type PowerRequest = { kind: 'power-off' } | { kind: 'reset' } | { kind: 'failure'; code: number };
+/**
+ * What a guest may ask of its power supply. A failure carries a code for the message; `stuck` is what is asked for it: the
+ * hart can execute nothing any more.
+ */
+export type PowerRequest =
+  | { kind: 'power-off' }
+  | { kind: 'reset' }
+  | { kind: 'failure'; code: number }
+  | { kind: 'stuck'; hart: number };
 
 const POWER_OFF = 1;
 const POWER_RESET = 2;
 const POWER_FAILURE = 3;
+const POWER_STUCK = 4;
 
 const BELL = 0;
 const BOARD = 1;
@@ -47,22 +55,24 @@ export class Signals {
   }
 
   power(request: PowerRequest): void {
-    const code =
-      request.kind === 'failure'
-        ? POWER_FAILURE | (request.code << 8)
-        : request.kind === 'reset'
-          ? POWER_RESET
-          : POWER_OFF;
     // The first request counts: two harts may both call SRST.
-    Atomics.compareExchange(this.#words, POWER, 0, code);
+    Atomics.compareExchange(this.#words, POWER, 0, powerWord(request));
     this.board(BOARD_SIGNAL.POWER);
   }
 
   powerRequest(): PowerRequest | undefined {
     const word = Atomics.load(this.#words, POWER);
     if (word === 0) return undefined;
-    if ((word & 0xff) === POWER_FAILURE) return { kind: 'failure', code: word >>> 8 };
-    return { kind: (word & 0xff) === POWER_RESET ? 'reset' : 'power-off' };
+    switch (word & 0xff) {
+      case POWER_FAILURE:
+        return { kind: 'failure', code: word >>> 8 };
+      case POWER_STUCK:
+        return { kind: 'stuck', hart: word >>> 8 };
+      case POWER_RESET:
+        return { kind: 'reset' };
+      default:
+        return { kind: 'power-off' };
+    }
   }
 
   clearPower(): void {
@@ -115,5 +125,18 @@ export class Signals {
   #ring(): void {
     Atomics.add(this.#words, BELL, 1);
     Atomics.notify(this.#words, BELL);
+  }
+}
+
+function powerWord(request: PowerRequest): number {
+  switch (request.kind) {
+    case 'failure':
+      return POWER_FAILURE | (request.code << 8);
+    case 'stuck':
+      return POWER_STUCK | (request.hart << 8);
+    case 'reset':
+      return POWER_RESET;
+    case 'power-off':
+      return POWER_OFF;
   }
 }

@@ -34,6 +34,7 @@ export type HartExit =
   | 'budget' // all instructions of the slice were executed
   | 'wfi' // waits for an interrupt: park() or do something else
   | 'ecall' // `firmware: 'sbi'` only: ecall from S-mode; pc still points at it; see HartPort.finishEcall
+  | 'stuck' // a whole slice of traps, and not one instruction: the trap handler traps itself
   | 'paused' // REQUEST.PAUSE is set
   | 'breakpoint'; // ebreak while `debug` is on
 

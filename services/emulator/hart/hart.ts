@@ -34,6 +34,8 @@ export interface HartOptions {
 
 /** Instructions between two looks at interrupts, requests and the clock: some 100 us. */
 const SLICE = 20_000;
+/** As many traps in a row, and nothing else, are no work of a guest's. */
+const STUCK_TRAPS = 1000;
 
 const MSTATUS = 0x300;
 const MIP = 0x344;
@@ -189,6 +191,7 @@ export class Hart implements HartPort {
         case EXIT.BREAKPOINT:
           return 'breakpoint';
       }
+      if (traps === slice && traps >= STUCK_TRAPS) return 'stuck';
     }
     return 'budget';
   }

@@ -294,6 +294,19 @@ describe('run', () => {
     expect([rig.hart.getX(10), rig.hart.getCsr(CSR.minstret)]).toEqual([50_001n, 100_001n]);
   });
 
+  it('says so when the trap handler does nothing but trap', () => {
+    const rig = new Rig();
+    rig.hart.setCsr(CSR.mtvec, BASE);
+    rig.place('ebreak');
+    expect(rig.hart.run(100_000)).toBe('stuck');
+    expect(rig.hart.getCsr(CSR.mcause)).toBe(3n);
+    // A handler that executes one instruction each time may be at work.
+    const busy = new Rig();
+    busy.hart.setCsr(CSR.mtvec, BASE);
+    busy.place('addi a0, a0, 1\nebreak');
+    expect(busy.hart.run(100_000)).toBe('budget');
+  });
+
   it('stays out while it is asked to pause', () => {
     const rig = new Rig();
     rig.place('addi a0, a0, 1');

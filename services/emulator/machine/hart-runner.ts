@@ -3,6 +3,9 @@
 //
 //   stopped ──start by another hart──► ran ◄──► idle          ran | idle | stopped ──PAUSE──► paused
 //                                       └─► halted (the system ends; nothing runs until a reset)
+//
+// A hart whose trap handler traps can never execute anything again: interrupts are off in a handler. Real hardware would
+// go on so for ever; here the machine ends as a failure, so that a person learns what is wrong.
 
 import type { Board } from '../board/board.ts';
 import { type HartPort, REQUEST, TIMEBASE_HZ } from '../hart/contract.ts';
@@ -14,12 +17,15 @@ export type SliceOutcome = 'ran' | 'idle' | 'stopped' | 'paused' | 'halted';
 /** No hart sleeps longer than this without looking around. */
 const MAX_IDLE_MS = 10_000;
 const TICKS_PER_MS = TIMEBASE_HZ / 1000;
+/** Slices without an instruction until a hart is given up. Another hart might mend its memory: it has a while. */
+const STUCK_SLICES = 50;
 
 export class HartRunner {
   readonly hart: HartPort;
   readonly #board: Board;
   readonly #sbi: Sbi;
   #halted = false;
+  #stuckSlices = 0;
   #timerTicks = Number.POSITIVE_INFINITY;
 
   constructor(hart: HartPort, board: Board, sbi: Sbi) {
@@ -31,6 +37,7 @@ export class HartRunner {
   /** After a reset or a restore of the machine. */
   begin(): void {
     this.#halted = false;
+    this.#stuckSlices = 0;
   }
 
   step(instructions: number): SliceOutcome {
@@ -45,6 +52,7 @@ export class HartRunner {
     states.enterSlice(hart.id);
     const exit = hart.run(instructions);
     states.leaveSlice(hart.id);
+    if (exit !== 'stuck') this.#stuckSlices = 0;
     switch (exit) {
       case 'budget':
       case 'breakpoint':
@@ -53,6 +61,12 @@ export class HartRunner {
         return 'idle';
       case 'paused':
         return 'paused';
+      case 'stuck':
+        this.#stuckSlices++;
+        if (this.#stuckSlices < STUCK_SLICES) return 'ran';
+        this.#board.signals.power({ kind: 'stuck', hart: hart.id });
+        this.#halted = true;
+        return 'halted';
       case 'ecall': {
         const outcome = this.#sbi.handle(hart);
         if (outcome === 'continue') return 'ran';

@@ -60,6 +60,13 @@ describe('a machine on one thread', () => {
     expect([printed(), guest.power]).toEqual(['Hi', { kind: 'power-off' }]);
   });
 
+  it('ends when a hart can execute nothing any more', async () => {
+    const { guest } = machine();
+    guest.boot({ bios: program(0x00000000) }); // illegal, and so is what lies at the reset value of mtvec
+    await guest.run(() => guest.power !== undefined, 60_000);
+    expect(guest.power).toEqual({ kind: 'stuck', hart: 0 });
+  });
+
   it('does the same again: a run with the same inputs is the same run', async () => {
     const runs = [];
     for (let i = 0; i < 2; i++) {
