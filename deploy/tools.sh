@@ -17,6 +17,9 @@ openstack python3-openstackclient
 isoinfo genisoimage
 ssh-keygen openssh-client
 '
+# What root alone can use: network namespaces.
+[ "$(id -u)" != 0 ] || wanted="$wanted
+ip iproute2"
 
 # Debian's etcd and some others lie in sbin folders for root alone.
 PATH=$root/bin:$root/usr/bin:$root/usr/sbin:$PATH:/usr/sbin:/sbin

@@ -1,6 +1,6 @@
-// A frame inside the dataplane is never bare bytes: it is a header view (enough for every header that a layer reads), a
+// A frame inside the dataplane is never bare bytes: it is a header view (at least every header that a layer reads), a
 // reference to the payload behind it, and what offloads left to be done. Header and payload are views of what was
-// received; nothing is copied before a frame leaves. A layer that changes a header copies the header first.
+// received, and what lies in one piece is header alone; nothing is copied before a frame leaves. A layer that changes a header copies the header first.
 
 import { type Mac, macAt, u16 } from './wire/bytes.ts';
 import { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE, ETH_TYPE, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './wire/ethernet.ts';
@@ -8,11 +8,10 @@ import { FRAGMENT_OFFSET_MASK, IPV4_FRAGMENT, IPV4_HEADER, IPV4_PROTOCOL } from 
 import { IPV6_HEADER, IPV6_NEXT_HEADER } from './wire/ipv6.ts';
 import { NO_OFFLOAD, type Offload } from './wire/vnet-header.ts';
 
-/** Bytes of a frame that layers may read: Ethernet, IP with all options, TCP with all options. */
-export const HEADER_BYTES = 14 + 60 + 60;
-
 /** Where a frame entered this node: a local port, or a tunnel. */
 export const FROM_TUNNEL = -1;
+
+const NO_PAYLOAD = new Uint8Array(0);
 
 export class Frame {
   readonly header: Uint8Array;
@@ -90,5 +89,5 @@ function ipv4HeaderLength(header: Uint8Array): number {
 /** Undefined for what is shorter than an Ethernet header. The frame refers to the bytes: they must not change under it. */
 export function frameOf(bytes: Uint8Array, ingress: number, offload: Offload = NO_OFFLOAD): Frame | undefined {
   if (bytes.length < ETH_HEADER) return undefined;
-  return new Frame(bytes.subarray(0, HEADER_BYTES), bytes.subarray(HEADER_BYTES), offload, ingress);
+  return new Frame(bytes, NO_PAYLOAD, offload, ingress);
 }

@@ -30,6 +30,8 @@ export interface LabOptions {
   readonly hosts: number;
   /** The UDP port of all tunnel endpoints; any free one each when left out. */
   readonly vtepPort?: number;
+  /** Addresses of the hosts, in order; loopback addresses of this lab alone when left out. */
+  readonly addresses?: readonly string[];
 }
 
 export interface LabGuest {
@@ -53,7 +55,9 @@ export class NetworkLab {
     this.#options = options;
     // Addresses of this lab alone: 127.<random>.<random>.n.
     const [a, b] = [1 + Math.floor(Math.random() * 250), Math.floor(Math.random() * 250)];
-    for (let n = 1; n <= options.hosts; n++) this.addresses.set(`node-${n}`, `127.${a}.${b}.${n}`);
+    for (let n = 1; n <= options.hosts; n++) {
+      this.addresses.set(`node-${n}`, options.addresses?.[n - 1] ?? `127.${a}.${b}.${n}`);
+    }
   }
 
   static async start(options: LabOptions): Promise<NetworkLab> {
@@ -97,7 +101,7 @@ export class NetworkLab {
     );
     await agent.start();
     this.agents.set(host, agent);
-    await this.#heartbeat(host, agent.vtepAddress);
+    await this.heartbeat(host, agent.vtepAddress);
     return agent;
   }
 
@@ -179,7 +183,8 @@ export class NetworkLab {
     await this.agents.get(host)?.plug({ portId: port.id, socket, framing, mac });
   }
 
-  async #heartbeat(name: string, vtepAddress: string): Promise<void> {
+  /** Tells the controller of a host, as its compute agent does; also of one that is not of this lab. */
+  async heartbeat(name: string, vtepAddress: string): Promise<void> {
     await this.records.transact((tx) => {
       const present = tx.get(HOST, name);
       if (present !== undefined) return tx.update(HOST, { ...present, vtepAddress });

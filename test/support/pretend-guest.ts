@@ -172,8 +172,19 @@ export class PretendGuest {
     }
   }
 
+  /** Most requests are answered by the switch; those of hosts that it does not serve come through. */
+  #takeArp(frame: Buffer): void {
+    if (frame.readUInt16BE(20) !== 1 || wire.ipv4Text(frame.readUInt32BE(38)) !== this.ip) return;
+    const asker = frame.readUIntBE(22, 6);
+    const senderMac = wire.macOf(this.mac);
+    const targetIp = frame.readUInt32BE(28);
+    const fields = { operation: 2, senderMac, senderIp: wire.ipv4Of(this.ip), targetMac: asker, targetIp };
+    this.send(wire.buildArp(asker, senderMac, fields));
+  }
+
   #take(frame: Buffer): void {
     this.received.push(frame);
+    if (frame.readUInt16BE(12) === 0x0806) this.#takeArp(frame);
     const isMine = frame.subarray(0, 6).toString('hex') === this.mac.replaceAll(':', '');
     const isEcho = frame.readUInt16BE(12) === 0x0800 && frame[23] === 1 && frame[34] === 8;
     if (!isMine || !isEcho || wire.ipv4Text(frame.readUInt32BE(30)) !== this.ip) return;

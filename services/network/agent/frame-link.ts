@@ -9,6 +9,8 @@ import { FrameBatch, FrameReader, type Framing } from './stream-framing.ts';
 
 /** Bytes that may wait for a guest to read them. */
 const MAX_QUEUED = 1024 * 1024;
+/** As many as Node takes datagrams from a socket in one turn of its loop: a tunnel into the same process keeps up. */
+const FRAMES_A_TURN = 32;
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 1000;
 
@@ -80,10 +82,26 @@ export class FrameLink {
       this.#init.onConnected(true);
     });
     socket.on('data', (chunk: Buffer) => {
-      if (!reader.push(chunk)) socket.destroy(new Error('the guest process sent a length that no frame has'));
+      reader.feed(chunk);
+      this.#read(socket, reader);
     });
     socket.on('error', (error) => this.#init.onTrouble(error.message));
     socket.on('close', () => this.#lost(socket));
+  }
+
+  /** A guest that sends without end has its turn, and so have the others, the tunnel and whatever else lives here. */
+  #read(socket: Socket, reader: FrameReader): void {
+    switch (reader.read(FRAMES_A_TURN)) {
+      case 'all':
+        if (socket.isPaused()) socket.resume();
+        return;
+      case 'more':
+        socket.pause();
+        setImmediate(() => this.#read(socket, reader));
+        return;
+      case 'broken':
+        socket.destroy(new Error('the guest process sent a length that no frame has'));
+    }
   }
 
   #lost(socket: Socket): void {

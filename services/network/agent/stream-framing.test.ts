@@ -9,10 +9,9 @@ function encoded(...frames: readonly Buffer[]): Buffer {
   return batch.take();
 }
 
-function reader(): { frames: Buffer[]; push: (chunk: Buffer) => boolean } {
+function reader(): { frames: Buffer[]; stream: FrameReader } {
   const frames: Buffer[] = [];
-  const stream = new FrameReader((frame) => frames.push(Buffer.from(frame)));
-  return { frames, push: (chunk) => stream.push(chunk) };
+  return { frames, stream: new FrameReader((frame) => frames.push(Buffer.from(frame))) };
 }
 
 const FRAMES = [60, 14, 1514, 64].map((size, index) => Buffer.alloc(size, index + 1));
@@ -32,16 +31,21 @@ test.each([1, 2, 3, 7, 100, 10_000])(
   'frames come out as they went in when the stream is cut every %i bytes',
   (size) => {
     const stream = encoded(...FRAMES);
-    const { frames, push } = reader();
-    for (let at = 0; at < stream.length; at += size) expect(push(stream.subarray(at, at + size))).toBe(true);
-    expect(frames).toEqual(FRAMES);
+    const into = reader();
+    for (let at = 0; at < stream.length; at += size) {
+      into.stream.feed(stream.subarray(at, at + size));
+      expect(into.stream.read(100)).toBe('all');
+    }
+    expect(into.frames).toEqual(FRAMES);
   },
 );
 
 test('a length that no frame has is refused', () => {
   const length = Buffer.alloc(4);
   length.writeUInt32BE(MAX_FRAME + 1);
-  expect(reader().push(length)).toBe(false);
+  const { stream } = reader();
+  stream.feed(length);
+  expect(stream.read(1)).toBe('broken');
 });
 
 test('what was taken from a batch is not overwritten by what comes after', () => {
@@ -53,4 +57,14 @@ test('what was taken from a batch is not overwritten by what comes after', () =>
   expect(first.subarray(4).toString()).toBe('first');
   expect(batch.take().subarray(4).toString()).toBe('other');
   expect(batch.length).toBe(0);
+});
+
+test('a budget is kept, and what is left is not lost', () => {
+  const { frames, stream } = reader();
+  stream.feed(encoded(...FRAMES));
+  expect(stream.read(3)).toBe('more');
+  expect(frames).toHaveLength(3);
+  stream.feed(encoded(FRAMES[0]!));
+  expect(stream.read(3)).toBe('all');
+  expect(frames).toEqual([...FRAMES, FRAMES[0]]);
 });

@@ -11,31 +11,37 @@ export const MAX_FRAME = 65_535 + 14 + wire.VNET_HEADER;
 
 /** Cuts a stream into frames. What a frame refers to is the chunk that it came in. */
 export class FrameReader {
-  #carry: Buffer | undefined;
+  #bytes: Buffer = Buffer.alloc(0);
+  #at = 0;
   readonly #onFrame: (frame: Buffer) => void;
 
   constructor(onFrame: (frame: Buffer) => void) {
     this.#onFrame = onFrame;
   }
 
-  /** False when the peer does not keep to the format: nothing after it can be trusted. */
-  push(chunk: Buffer): boolean {
-    let bytes = chunk;
-    if (this.#carry !== undefined) {
-      bytes = Buffer.concat([this.#carry, chunk]);
-      this.#carry = undefined;
-    }
-    let at = 0;
-    while (bytes.length - at >= LENGTH_PREFIX) {
-      const length = bytes.readUInt32BE(at);
-      if (length > MAX_FRAME) return false;
-      const end = at + LENGTH_PREFIX + length;
+  feed(chunk: Buffer): void {
+    const rest = this.#bytes.subarray(this.#at);
+    this.#bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    this.#at = 0;
+  }
+
+  /**
+   * Hands on whole frames, at most `budget` of them. `more`: whole frames may be left. `broken`: the peer does not keep
+   * to the format, and nothing after it can be trusted.
+   */
+  read(budget: number): 'all' | 'more' | 'broken' {
+    const bytes = this.#bytes;
+    for (let count = 0; bytes.length - this.#at >= LENGTH_PREFIX; count++) {
+      const length = bytes.readUInt32BE(this.#at);
+      if (length > MAX_FRAME) return 'broken';
+      const start = this.#at + LENGTH_PREFIX;
+      const end = start + length;
       if (end > bytes.length) break;
-      this.#onFrame(bytes.subarray(at + LENGTH_PREFIX, end));
-      at = end;
+      if (count === budget) return 'more';
+      this.#at = end;
+      this.#onFrame(bytes.subarray(start, end));
     }
-    if (at < bytes.length) this.#carry = bytes.subarray(at);
-    return true;
+    return 'all';
   }
 }
 
