@@ -201,7 +201,6 @@ export class ServerApi {
       routes: [...this.#servers.routes, ...SERVER_GROUP_ROUTES],
       rules: { ...SERVER_RULES, ...SERVER_GROUP_RULES },
       microversions: { service: 'compute', min: Microversion.parse('2.1'), max: Microversion.parse(MAX) },
-      strictQueryFrom: Microversion.parse('2.75'),
       sockets: this.#servers.sockets,
     };
     const tokens = { verify: async (token: string) => PEOPLE[token] };

@@ -36,7 +36,6 @@ const ALIASES: Readonly<Record<string, string>> = {
   'os-server-diagnostics': 'ServerDiagnostics',
   'os-server-groups': 'ServerGroups',
   'os-services': 'Services',
-  'os-simple-tenant-usage': 'SimpleTenantUsage',
   'os-suspend-server': 'SuspendServer',
   'os-used-limits': 'UsedLimits',
   'os-user-data': 'UserData',

@@ -60,6 +60,4 @@ export const COMPUTE_RULES: Rules = {
   [`${api}:os-aggregates:remove_host`]: PROJECT_ADMIN,
   [`${api}:os-aggregates:set_metadata`]: PROJECT_ADMIN,
   [`${api}:extensions`]: AUTHENTICATED,
-  [`${api}:os-simple-tenant-usage:list`]: PROJECT_ADMIN,
-  [`${api}:os-simple-tenant-usage:show`]: READER_OF_PROJECT,
 };

@@ -125,8 +125,6 @@ export interface Area {
   readonly documents?: readonly Route[];
   readonly rules: Rules;
   readonly microversions?: MicroversionRange;
-  /** From this microversion on query keys that the schema does not know are refused; never, when absent. */
-  readonly strictQueryFrom?: Microversion;
   readonly catalog?: readonly CatalogEntry[];
   readonly sockets?: readonly SocketRoute[];
   /** Rewrites the path under the prefix before it is matched: other spellings of the root. */
