@@ -1,7 +1,7 @@
 // Small steps from an API's body to what is shown.
 
 import type { Resource } from '#client';
-import type { Fields } from './format.ts';
+import { type Fields, Shown } from './format.ts';
 import type { Arguments } from './grammar.ts';
 
 /** Fields by name, without links and other furniture of the wire. */
@@ -37,3 +37,6 @@ export function either(args: Arguments, yes: string, no: string): boolean | unde
   if (args.has(yes)) return true;
   return args.has(no) ? false : undefined;
 }
+
+/** Networks, routers, agents: true is UP to people and true to programs. */
+export const adminState = (up: unknown): Shown => new Shown(up ?? null, up ? 'UP' : 'DOWN');

@@ -197,7 +197,7 @@ function shellLine(name: string, value: unknown): string {
 
 /** Numbers to the right, the rest to the left, as PrettyTable draws it. */
 function drawTable(columns: readonly string[], rows: readonly (readonly unknown[])[], width?: number): string {
-  const right = columns.map((_, i) => rows.length > 0 && rows.every((row) => typeof data(row[i]) === 'number'));
+  const right = columns.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === 'number'));
   const texts = rows.map((row) => row.map((cell) => human(cell).split('\n')));
   let widths = columns.map((column, i) =>
     Math.max(column.length, ...texts.flatMap((row) => row[i]?.map((line) => line.length) ?? [])),

@@ -1,6 +1,7 @@
 // network agent: the programs that carry out the network on each host.
 
 import type { Command } from './command.ts';
+import { adminState } from './fields.ts';
 
 export const commands: readonly Command[] = [
   {
@@ -15,7 +16,7 @@ export const commands: readonly Command[] = [
         columns: ['ID', 'Agent Type', 'Host', 'Availability Zone', 'Alive', 'State', 'Binary'],
         rows: agents.map((one) => [
           ...[one.id, one.agent_type, one.host, one.availability_zone ?? null, one.alive],
-          ...[one.admin_state_up ? 'UP' : 'DOWN', one.binary],
+          ...[adminState(one.admin_state_up), one.binary],
         ]),
       };
     },

@@ -1,7 +1,8 @@
 // network: list, show, create, set, delete.
 
 import type { Command } from './command.ts';
-import { defined, either, PAGING, paging, sorted } from './fields.ts';
+import { adminState, defined, either, PAGING, paging, sorted } from './fields.ts';
+import { Shown } from './format.ts';
 import type { Arguments } from './grammar.ts';
 import { eachOf } from './many.ts';
 
@@ -27,6 +28,8 @@ const changes = (args: Arguments): Record<string, unknown> =>
     mtu: args.integer('mtu'),
     port_security_enabled: either(args, 'enable-port-security', 'disable-port-security'),
   });
+
+const routerType = (external: unknown): Shown => new Shown(external ?? null, external ? 'External' : 'Internal');
 
 export const commands: readonly Command[] = [
   {
@@ -63,14 +66,15 @@ export const commands: readonly Command[] = [
               'Network Type',
               'Router Type',
               'Availability Zones',
+              'Tags',
             ]
           : ['ID', 'Name', 'Subnets'],
         rows: networks.map((one) =>
           long
             ? [
-                ...[one.id, one.name, one.status, one.project_id, one.admin_state_up ? 'UP' : 'DOWN', one.shared],
-                ...[one.subnets, one['provider:network_type'], one['router:external'] ? 'External' : 'Internal'],
-                one.availability_zones ?? [],
+                ...[one.id, one.name, one.status, one.project_id, adminState(one.admin_state_up), one.shared],
+                ...[one.subnets, one['provider:network_type'], routerType(one['router:external'])],
+                ...[one.availability_zones ?? [], one.tags ?? []],
               ]
             : [one.id, one.name, one.subnets],
         ),

@@ -1,7 +1,8 @@
 // router: between networks, and to the outside.
 
 import type { Command } from './command.ts';
-import { defined, PAGING, paging, sorted } from './fields.ts';
+import { adminState, defined, PAGING, paging, sorted } from './fields.ts';
+import { Shown } from './format.ts';
 import { eachOf } from './many.ts';
 
 const ROUTER = [{ name: 'router', help: 'name or id' }];
@@ -21,9 +22,13 @@ export const commands: readonly Command[] = [
       const routers = await network.routers.list({ ...paging(args), name: args.text('name') });
       const long = args.has('long');
       return {
-        columns: ['ID', 'Name', 'Status', 'State', 'Project', ...(long ? ['Routes', 'External gateway info'] : [])],
+        columns: [
+          ...['ID', 'Name', 'Status', 'State', 'Project', 'Distributed', 'HA'],
+          ...(long ? ['Routes', 'External gateway info'] : []),
+        ],
         rows: routers.map((one) => [
-          ...[one.id, one.name, one.status, one.admin_state_up ? 'UP' : 'DOWN', one.project_id],
+          ...[one.id, one.name, one.status, adminState(one.admin_state_up), one.project_id],
+          ...[one.distributed ?? null, one.ha ?? null],
           ...(long ? [one.routes ?? [], one.external_gateway_info ?? null] : []),
         ]),
       };
@@ -36,7 +41,19 @@ export const commands: readonly Command[] = [
     output: 'show',
     async run(context, args) {
       const { network } = await context.cloud();
-      return sorted(await network.routers.find(args.must('router')), ['tenant_id']);
+      const router = await network.routers.find(args.must('router'));
+      const ports = await network.ports.list({ device_id: router.id });
+      const interfaces = ports
+        .filter((port) => String(port.device_owner).startsWith('network:router_interface'))
+        .flatMap((port) =>
+          ((port.fixed_ips ?? []) as { ip_address: string; subnet_id: string }[]).map((ip) => ({
+            port_id: port.id,
+            ip_address: ip.ip_address,
+            subnet_id: ip.subnet_id,
+          })),
+        );
+      const shown = new Shown(interfaces, JSON.stringify(interfaces));
+      return sorted({ ...router, interfaces_info: shown }, ['tenant_id']);
     },
   },
   {

@@ -125,6 +125,7 @@ export const commands: readonly Command[] = [
       return {
         columns: [
           ...['ID', 'IP Protocol', 'Ethertype', 'IP Range', 'Port Range', 'Direction', 'Remote Security Group'],
+          'Remote Address Group',
           ...(id === undefined ? ['Security Group'] : []),
         ],
         rows: list.map((one) => [
@@ -134,7 +135,7 @@ export const commands: readonly Command[] = [
             one.ethertype,
             one.remote_ip_prefix ?? (one.ethertype === 'IPv6' ? '::/0' : '0.0.0.0/0'),
           ],
-          ...[portRange(one), one.direction, one.remote_group_id],
+          ...[portRange(one), one.direction, one.remote_group_id, one.remote_address_group_id ?? null],
           ...(id === undefined ? [one.security_group_id] : []),
         ]),
       };

@@ -66,25 +66,31 @@ async function list(context: Context, args: Arguments): Promise<Table> {
   const noLookup = args.has('no-name-lookup') || args.has('n');
   const images =
     noLookup || servers.every((one) => imageIdOf(one) === '') ? new Map() : namesById(await cloud.image.images.list());
+  // Since 2.47 a server carries its flavor's name and no id: which of the two has to be looked up depends on the answer.
   const embedded = servers.every((one) => flavorOf(one).original_name !== undefined);
-  const flavors = noLookup || embedded ? new Map() : namesById(await cloud.compute.flavors.list({ is_public: 'None' }));
-  const columns = ['ID', 'Name', 'Status'];
-  if (long) columns.push('Task State', 'Power State');
-  columns.push('Networks', 'Image');
-  if (long) columns.push('Image ID');
-  columns.push('Flavor');
-  if (long) columns.push('Availability Zone', 'Host', 'Properties');
+  const flavors =
+    noLookup || servers.length === 0 || (embedded && !long)
+      ? []
+      : await cloud.compute.flavors.list({ is_public: 'None' });
+  const flavorNames = namesById(flavors);
+  const flavorIds = new Map(flavors.map((one) => [text(one.name), one.id]));
+  const columns = long
+    ? [
+        ...['ID', 'Name', 'Status', 'Task State', 'Power State', 'Networks', 'Image Name', 'Image ID'],
+        ...['Flavor Name', 'Flavor ID', 'Availability Zone', 'Host', 'Properties'],
+      ]
+    : ['ID', 'Name', 'Status', 'Networks', 'Image', 'Flavor'];
   const rows = servers.map((one) => {
     const imageId = imageIdOf(one);
     const image = imageId === '' ? FROM_VOLUME : (images.get(imageId) ?? imageId);
-    const flavor = flavorOf(one);
-    const row: unknown[] = [one.id, one.name, one.status];
-    if (long) row.push(one['OS-EXT-STS:task_state'], powerState(one['OS-EXT-STS:power_state']));
-    row.push(networks(one), image);
-    if (long) row.push(imageId === '' ? FROM_VOLUME : imageId);
-    row.push(flavor.original_name ?? flavors.get(flavor.id ?? '') ?? flavor.id);
-    if (long) row.push(one['OS-EXT-AZ:availability_zone'], one['OS-EXT-SRV-ATTR:host'], one.metadata ?? {});
-    return row;
+    const { original_name: name, id = flavorIds.get(name ?? '') } = flavorOf(one);
+    const flavor = name ?? flavorNames.get(id ?? '') ?? id;
+    if (!long) return [one.id, one.name, one.status, networks(one), image, flavor];
+    return [
+      ...[one.id, one.name, one.status, one['OS-EXT-STS:task_state'], powerState(one['OS-EXT-STS:power_state'])],
+      ...[networks(one), image, imageId === '' ? FROM_VOLUME : imageId, flavor, id],
+      ...[one['OS-EXT-AZ:availability_zone'], one['OS-EXT-SRV-ATTR:host'], one.metadata ?? {}],
+    ];
   });
   return { columns, rows };
 }
