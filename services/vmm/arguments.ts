@@ -39,7 +39,8 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
   --help             this text
 
 Ctrl-A x ends the guest at once, Ctrl-A Ctrl-A types a Ctrl-A.
-Exit codes: 0 the guest powered off, 1 it could not be started, 2 wrong usage, 3 it crashed.
+Exit codes: 0 the guest powered off, 1 it could not be started here, 2 wrong usage, 3 it crashed, 4 what it was given
+cannot be started anywhere (a kernel that is none, too little memory).
 `;
 
 const wrong = (why: string): never => {
