@@ -6,6 +6,9 @@ import { tempFolder } from '#test/support/programs.ts';
 import { waitUntil } from '#test/support/wait.ts';
 import { expectWholeSagas } from './saga-outcome.ts';
 
+/** Long beside the pause between two looks at the child's lines, so that it is killed in the middle on a busy machine too. */
+const SLOWEST_STEP_MS = '150';
+
 let folder: ReturnType<typeof tempFolder>;
 let outside: ReturnType<typeof tempFolder>;
 let child: Child | undefined;
@@ -22,7 +25,7 @@ afterEach(async () => {
 it('sagas go on after each kill of their process and end whole: all of it done, or all of it undone', async () => {
   let kills = 0;
   for (let begin = 'begin'; ; begin = '') {
-    const worker = startChild('workflow/saga-worker.ts', folder.path, outside.path, begin);
+    const worker = startChild('workflow/saga-worker.ts', folder.path, outside.path, begin, SLOWEST_STEP_MS);
     child = worker;
     // Somewhere in the middle: each life begins with a line for each saga, and has time for some entries only.
     const entries = 55 + Math.floor(Math.random() * 40);
