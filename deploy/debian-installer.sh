@@ -8,9 +8,13 @@ package=debian-installer-13-netboot-riscv64
 if [ ! -e "$into/linux" ] || [ ! -e "$into/initrd.gz" ]; then
   work=$into/apt
   mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/deb" "$work/sources.d"
-  mirror=$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -1)
+  mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' | grep -v security | sort -u | head -n 1)}
+  [ -n "$mirror" ] || {
+    echo "There is no Debian mirror in apt's sources: set DEBIAN_MIRROR." >&2
+    exit 1
+  }
   key=/usr/share/keyrings/debian-archive-keyring.gpg
-  echo "deb [signed-by=$key] ${mirror:-http://deb.debian.org/debian} trixie main" >"$work/sources.list"
+  echo "deb [signed-by=$key] $mirror trixie main" >"$work/sources.list"
   apt="apt-get -q -oDir::State::lists=$work/lists -oDir::Cache=$work/cache -oDir::Etc::sourcelist=$work/sources.list
     -oDir::Etc::sourceparts=$work/sources.d -oDebug::NoLocking=1 -oAPT::Sandbox::User= -oAcquire::Languages=none"
   {
