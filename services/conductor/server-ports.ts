@@ -4,6 +4,7 @@
 import { CumuletError, newUuid } from '#base';
 import {
   bindPort,
+  chargeNetworkQuota,
   DEFAULT_SECURITY_GROUP,
   NETWORK,
   PORT,
@@ -60,7 +61,10 @@ function wishesOf(tx: Tx, server: Server): readonly RequestedNic[] {
 export function attachPorts(tx: Tx, server: Server, host: string, zone: string, now: number): ServerNic[] {
   const deviceOwner = `compute:${zone}`;
   let groups: string[] | undefined;
-  return wishesOf(tx, server).map((wish): ServerNic => {
+  const wishes = wishesOf(tx, server);
+  const made = wishes.filter((wish) => wish.portId === null).length;
+  if (made > 0) chargeNetworkQuota(tx, server.projectId, { port: made });
+  return wishes.map((wish): ServerNic => {
     if (wish.portId !== null) {
       const port = tx.get(PORT, wish.portId);
       if (port === undefined) throw new CumuletError('not_found', `Port ${wish.portId} could not be found.`);

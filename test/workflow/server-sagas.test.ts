@@ -6,6 +6,7 @@ import { CumuletError } from '#base';
 import {
   HOST,
   INSTANCE_ACTION,
+  NETWORK_QUOTA,
   PLACEMENT_EXPLANATION,
   PORT,
   POWER,
@@ -43,6 +44,16 @@ const refuse = (code: CumuletError['code'], message: string) => () => {
 };
 
 describe('server_create', () => {
+  it('takes no more ports than the project may have, and says so', async () => {
+    const c = await start();
+    await c.records.transact((tx) => tx.create(NETWORK_QUOTA, { projectId: PROJECT, limits: { port: 1 } }));
+    await c.settled(await c.create());
+    const refused = await c.settled(await c.create());
+    expect(refused.vmState).toBe('error');
+    expect(refused.fault?.message).toContain("Quota exceeded for resources: ['port'].");
+    expect(c.records.peekList(PORT, (port) => port.deviceId === refused.id)).toEqual([]);
+  });
+
   it('ends in an active server with a place, an address and a guest of generation 1', async () => {
     const c = await start();
     const id = await c.create();
