@@ -24,6 +24,12 @@ describe('a refusal in every dialect becomes one message and one type', () => {
       'placement.concurrent_update',
     ],
     ['Glance', { message: 'No image.', code: '404 Not Found', title: 'Not Found' }, 'No image.', 'Not Found'],
+    [
+      'Glance with its line breaks',
+      { message: 'No image.<br /><br />\n\n\n', code: '404 Not Found', title: 'Not Found' },
+      'No image.',
+      'Not Found',
+    ],
     ['Octavia', { faultcode: 'Client', faultstring: 'Immutable.', debuginfo: null }, 'Immutable.', 'Client'],
   ])('%s', (_service, body, message, type) => {
     expect(readFault(JSON.stringify(body), 'application/json')).toEqual({ message, type });

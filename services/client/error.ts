@@ -44,6 +44,9 @@ const isFields = (value: unknown): value is Fields =>
 const text = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : typeof value === 'number' ? String(value) : undefined;
 
+/** Glance puts line breaks of HTML into its JSON too. */
+const withoutTags = (message: string): string => message.replace(/<br ?\/?>/g, '\n').trim();
+
 /** Finds message and type in a fault's body, whichever service wrote it. */
 export function readFault(body: string, contentType: string): { message?: string; type?: string } {
   if (contentType.includes('html')) {
@@ -78,7 +81,7 @@ export function readFault(body: string, contentType: string): { message?: string
   // Octavia: {"faultcode","faultstring"}
   if (text(parsed.faultstring)) return { message: text(parsed.faultstring), type: text(parsed.faultcode) };
   // Glance: {"message","code","title"}
-  if (text(parsed.message)) return { message: text(parsed.message), type: text(parsed.title) };
+  if (text(parsed.message)) return { message: withoutTags(text(parsed.message)!), type: text(parsed.title) };
   // Nova and Cinder: {"itemNotFound":{"code","message"}}
   for (const [type, fault] of Object.entries(parsed)) {
     if (isFields(fault) && text(fault.message)) return { message: text(fault.message), type };

@@ -21,8 +21,16 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-const quote = (value: unknown): string =>
-  typeof value === 'string' ? `'${value}'` : (JSON.stringify(value) ?? 'None');
+/** What is quoted of a value at most. */
+const QUOTED = 300;
+
+function quote(value: unknown): string {
+  const text = typeof value === 'string' ? `'${value}'` : (JSON.stringify(value) ?? 'None');
+  return text.length > QUOTED ? `${text.slice(0, QUOTED)}...` : text;
+}
+
+/** Of an issue whose schema has no words of its own. */
+const isZods = (message: string): boolean => message.startsWith('Invalid');
 
 function wordsOf(issue: core.$ZodIssue, value: unknown): string {
   switch (issue.code) {
@@ -37,6 +45,7 @@ function wordsOf(issue: core.$ZodIssue, value: unknown): string {
     case 'too_big':
       return sizeWords(value, issue.origin, 'too long', `greater than the maximum of ${issue.maximum}`);
     case 'invalid_format':
+      if (!isZods(issue.message)) return issue.message;
       return issue.pattern === undefined
         ? `${quote(value)} is not a '${issue.format}'`
         : `${quote(value)} does not match '${issue.pattern}'`;

@@ -11,7 +11,9 @@ export const serverName = z
   .string()
   .min(1)
   .max(255)
-  .regex(/^(?! )[^\u0000-\u001f\u007f]*(?<! )$/u);
+  .regex(/^(?! )[^\u0000-\u001f\u007f]*(?<! )$/u, {
+    message: 'The name must be: printable characters. Can not start or end with whitespace.',
+  });
 
 export const metadataMap = z.record(z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/), z.string().max(255));
 export const description = z.string().max(255).nullable();
