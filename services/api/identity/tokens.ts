@@ -90,10 +90,19 @@ export class TokenService implements TokenVerifier, Startable {
       ...scope,
       auditIds: parent === undefined ? [auditId] : [auditId, parent.auditIds.at(-1) ?? auditId],
       issuedAt,
-      // A token got from a token lives no longer than that one. Keystone's expiries have whole seconds.
-      expiresAt: parent?.expiresAt ?? Math.floor((issuedAt + this.#lifetime) / 1_000_000) * 1_000_000,
+      expiresAt: parent?.expiresAt ?? this.#expiryOf(issuedAt, scope.applicationCredentialId),
     };
     return { token: seal(payload, key), payload };
+  }
+
+  /**
+   * A token lives no longer than the one, or the application credential, that it was got from. Keystone's expiries have
+   * whole seconds.
+   */
+  #expiryOf(issuedAt: number, credentialId: string | undefined): number {
+    const credential = credentialId && this.#records.peek(APPLICATION_CREDENTIAL, credentialId)?.value;
+    const latest = (credential ? credential.expiresAt : null) ?? Number.POSITIVE_INFINITY;
+    return Math.floor(Math.min(issuedAt + this.#lifetime, latest) / 1_000_000) * 1_000_000;
   }
 
   /** Undefined when the token is void, for whatever reason. */
