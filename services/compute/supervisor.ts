@@ -292,8 +292,12 @@ export class Supervisor {
   }
 
   async #boot(entry: Entry): Promise<void> {
+    const { id } = entry.record.spec;
     await this.#driver.boot(this.#instance(entry.record));
-    await this.#plug(entry);
+    // A guest that has ended meanwhile has nothing to plug in; how it ended is observed when the operation is over.
+    await this.#plug(entry).catch((error: unknown) => {
+      if (this.#runs(id)) throw error;
+    });
     // Written before anybody is told: an agent that dies now must know that a guest ran.
     await this.#remember(entry, { booted: true, power: 'running', reason: '' }, false);
   }

@@ -4,11 +4,13 @@
 import {
   endEvent,
   INSTANCE_ACTION,
+  type Observation,
   POWER,
   type PowerState,
   type Server,
   type ServerEvent,
   type ServerFault,
+  type ServerState,
   transition,
 } from '#model';
 import type { Tx } from '#store';
@@ -33,12 +35,40 @@ const POWER_STATES: { readonly [name in Report['powerState']]: PowerState } = {
 
 export const powerStateOf = (report: Pick<Report, 'powerState'>): PowerState => POWER_STATES[report.powerState];
 
-/** Notes what the host said when it answered a command: older observations count no more. */
-export const observed = (server: Server, report: Report): Server => ({
-  ...server,
-  powerState: powerStateOf(report),
-  observedAt: Math.max(server.observedAt, report.observedAt),
-});
+const OBSERVATIONS: { readonly [state in Report['powerState']]: Observation } = {
+  POWER_STATE_UNSPECIFIED: 'seen_nostate',
+  POWER_STATE_RUNNING: 'seen_running',
+  POWER_STATE_PAUSED: 'seen_paused',
+  POWER_STATE_SHUTDOWN: 'seen_shutdown',
+  POWER_STATE_CRASHED: 'seen_crashed',
+  POWER_STATE_SUSPENDED: 'seen_suspended',
+};
+
+export const observationOf = (report: Pick<Report, 'powerState'>): Observation => OBSERVATIONS[report.powerState];
+
+/** Notes a report, and what the transition table made of it; older observations count no more. */
+export function observed(server: Server, report: Report, state: ServerState, now: number): Server {
+  const crashed = state.vmState === 'error' && server.vmState !== 'error';
+  return {
+    ...server,
+    ...state,
+    powerState: powerStateOf(report),
+    observedAt: Math.max(server.observedAt, report.observedAt),
+    fault: crashed ? faultOf(crashMessage(report), 'observed', now) : server.fault,
+  };
+}
+
+/**
+ * Notes what the host said when it answered a command. A guest that ended at once (its kernel powers off, or crashes) has
+ * been started all the same, and is now what it is: nothing else would tell, for no newer report comes.
+ */
+export function answered(server: Server, report: Report, now: number): Server {
+  const verdict = transition(server, observationOf(report));
+  return observed(server, report, verdict.kind === 'to' ? verdict.state : server, now);
+}
+
+const crashMessage = (report: Report): string =>
+  report.reason === '' ? 'The guest stopped unexpectedly.' : `The guest stopped unexpectedly: ${report.reason}`;
 
 /** A fault's message has at most 255 characters, as Nova's; what does not fit is in the details. */
 export const faultOf = (message: string, details: string, now: number): ServerFault => ({

@@ -97,6 +97,33 @@ describe('a spawn', () => {
     await expectNothingLeft(spec.id);
   });
 
+  it('is refused as such when the kernel is none: no other host would take it', async () => {
+    const spec = lab.spec({ kernelArgs: 'unfit' });
+    await expect(node.spawn(spec, 1)).rejects.toMatchObject({
+      code: 'invalid',
+      message: 'The guest cannot be started: this kernel cannot be started',
+    });
+    await node.destroy(spec.id, 1);
+    await expectNothingLeft(spec.id);
+  });
+
+  it.each([
+    ['brief', 'POWER_STATE_SHUTDOWN', ''],
+    ['fleeting', 'POWER_STATE_SHUTDOWN', ''],
+    ['doomed', 'POWER_STATE_CRASHED', 'it can execute nothing any more'],
+  ] as const)(
+    'has been made when its guest ends at once (%s), and may be started again',
+    async (word, power, reason) => {
+      const spec = lab.spec({ kernelArgs: word });
+      expect(await node.spawn(spec, 1)).toMatchObject({ powerState: power, reason });
+      expect(await lab.guests()).toEqual([]);
+      expect(await node.power(spec.id, 'POWER_ACTION_START')).toMatchObject({ powerState: power, reason });
+      expect(await node.list()).toMatchObject([{ powerState: power, reason }]);
+      await node.destroy(spec.id, 1);
+      await expectNothingLeft(spec.id);
+    },
+  );
+
   it('is refused for want of memory, with the shortfall', async () => {
     await node.close();
     node = await startAgent(lab, { driver: lab.driver({ availableMemoryMib: () => 100 }) });

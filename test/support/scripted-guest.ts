@@ -3,13 +3,15 @@
 // agent start it where the emulator would take seconds.
 //
 //   command line   refuse: ends at once with an error    deaf: ignores the power button    no-save: cannot save
+//                  unfit: its kernel is none             brief, doomed: powers off, crashes, before anybody has spoken to it
+//                  fleeting: powers off when it is spoken to first
 //   console        id, poweroff, crash, die (each closed by a carriage return)
 
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { GuestConfig, GuestState } from '#vmm';
+import { EXIT, type GuestConfig, type GuestState } from '#vmm';
 
 const file = process.argv[process.argv.indexOf('--guest') + 1]!;
 const config = JSON.parse(readFileSync(file, 'utf8')) as GuestConfig;
@@ -20,8 +22,18 @@ if (script.has('refuse')) {
   process.exit(1);
 }
 
+if (script.has('unfit')) {
+  process.stderr.write('emulator: this kernel cannot be started\n');
+  process.exit(EXIT.UNFIT);
+}
+if (script.has('brief')) process.exit(EXIT.POWERED_OFF);
+if (script.has('doomed')) {
+  process.stderr.write('emulator: it can execute nothing any more\n');
+  process.exit(EXIT.CRASHED);
+}
+
 let bootId: string = randomUUID();
-let state: GuestState = 'running';
+let state: GuestState = script.has('fleeting') ? 'stopped' : 'running';
 const supervisors = new Set<Socket>();
 const terminals = new Set<Socket>();
 
@@ -79,6 +91,7 @@ function serveControl(socket: Socket): void {
   socket.on('close', () => supervisors.delete(socket));
   socket.on('error', () => {});
   socket.write(`${JSON.stringify(hello)}\n`);
+  if (state === 'stopped') end(EXIT.POWERED_OFF);
   let text = '';
   socket.setEncoding('utf8').on('data', (chunk) => {
     text += chunk;

@@ -195,6 +195,30 @@ describe('server_create', () => {
     expect(c.broken()).toEqual([]);
   });
 
+  it.each([
+    ['POWER_STATE_CRASHED', 'error', 'The guest stopped unexpectedly: it was damaged'],
+    ['POWER_STATE_SHUTDOWN', 'stopped', undefined],
+  ] as const)('shows a guest that ended at once as it is: %s', async (powerState, vmState, fault) => {
+    const c = await start();
+    for (const agent of c.agents) {
+      agent.script = (verb, id) => {
+        if (verb !== 'spawn') return;
+        agent.guests.set(id, {
+          generation: 1,
+          powerState,
+          reason: 'it was damaged',
+          observedAt: Date.now() * 1000,
+          spec: null,
+        });
+      };
+    }
+    const id = await c.create();
+    const server = await c.settled(id);
+    expect([server.vmState, server.fault?.message]).toEqual([vmState, fault]);
+    expect(server.launchedAt).not.toBeNull();
+    expect(server.owner).not.toBeNull();
+  });
+
   it('waits for hosts that are on their way back, and holds none of their silence against them', async () => {
     const c = await start({ conductor: { sagas: { pause: () => 50, leaseSeconds: 5, sweepMs: 100 } } });
     for (const agent of c.agents) await agent.stop();

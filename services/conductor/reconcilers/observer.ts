@@ -10,19 +10,10 @@
 
 import { messageOf } from '#base';
 import type { computeV1 } from '#gen';
-import { type Observation, SERVER, type Server, transition } from '#model';
+import { SERVER, type Server, transition } from '#model';
 import type { Report } from '../agent-client.ts';
 import type { ConductorComponents } from '../components.ts';
-import { faultOf, observed, powerStateOf } from '../server-changes.ts';
-
-const OBSERVATIONS: { readonly [state in Report['powerState']]: Observation } = {
-  POWER_STATE_UNSPECIFIED: 'seen_nostate',
-  POWER_STATE_RUNNING: 'seen_running',
-  POWER_STATE_PAUSED: 'seen_paused',
-  POWER_STATE_SHUTDOWN: 'seen_shutdown',
-  POWER_STATE_CRASHED: 'seen_crashed',
-  POWER_STATE_SUSPENDED: 'seen_suspended',
-};
+import { faultOf, observationOf, observed, powerStateOf } from '../server-changes.ts';
 
 /** Microseconds on a host's clock between the last word about a guest and a heartbeat without it that proves it lost. */
 const LOST_AFTER_MICROS = 5_000_000;
@@ -90,18 +81,16 @@ export class Observer {
 
   async #seeOurs(server: Server, report: Report): Promise<void> {
     if (report.observedAt <= server.observedAt) return;
-    const verdict = transition(server, OBSERVATIONS[report.powerState]);
+    const verdict = transition(server, observationOf(report));
     if (verdict.kind === 'stay' || verdict.kind === 'refused') return;
     const { records, clock, log } = this.#components;
     const powerOff = await records.transact((tx) => {
       const current = tx.get(SERVER, server.id);
       if (current?.owner?.generation !== report.generation || report.observedAt <= current.observedAt) return false;
-      const present = transition(current, OBSERVATIONS[report.powerState]);
+      const present = transition(current, observationOf(report));
       if (present.kind !== 'to' && present.kind !== 'power_off') return false;
       const now = clock.now();
-      const seen: Server = { ...observed(current, report), ...present.state, updatedAt: now };
-      const crashed = present.state.vmState === 'error' && current.vmState !== 'error';
-      tx.update(SERVER, crashed ? { ...seen, fault: faultOf(crashMessage(report), 'observed', now) } : seen);
+      tx.update(SERVER, { ...observed(current, report, present.state, now), updatedAt: now });
       return present.kind === 'power_off';
     });
     log.info({ server: server.id, power: powerStateOf(report), reason: report.reason }, 'the guest changed by itself');
@@ -156,6 +145,3 @@ export class Observer {
     }
   }
 }
-
-const crashMessage = (report: Report): string =>
-  report.reason === '' ? 'The guest stopped unexpectedly.' : `The guest stopped unexpectedly: ${report.reason}`;

@@ -29,7 +29,7 @@ import type { SagaDefinition, StepContext, StepResult } from '#workflow';
 import { isOutOfReach, type Report } from '../agent-client.ts';
 import type { ConductorComponents } from '../components.ts';
 import { instanceSpec } from '../instance-spec.ts';
-import { after, faultOf, finishAction, observed } from '../server-changes.ts';
+import { after, answered, faultOf, finishAction } from '../server-changes.ts';
 import { attachPorts, detachPorts, moveBindings } from '../server-ports.ts';
 import { forgetPassword } from './guest-password.ts';
 import { guestSource } from './guest-source.ts';
@@ -138,7 +138,7 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
     } catch (error) {
       if (context.signal.aborted) throw error;
       // What no host would take: the image or the wish itself is at fault.
-      if (isError(error, 'invalid')) throw aborted(server, error);
+      if (isError(error, 'invalid') || isError(error, 'forbidden')) throw aborted(server, error);
       const heard = await clearHost(owner, server, error, wasUnsent, context);
       if (!heard) unsent.add(claimKey(server));
       log.warn({ server: server.id, host: owner.host }, `the host did not build the server: ${messageOf(error)}`);
@@ -169,8 +169,10 @@ export function serverCreate(components: ConductorComponents): SagaDefinition<Se
         const built = tx.get(SERVER, server.id);
         if (built === undefined) return;
         const now = clock.now();
-        const next = after(observed(built, report), 'built', now);
-        tx.update(SERVER, next.vmState === 'active' ? { ...next, launchedAt: now, fault: null } : next);
+        const ended = after(built, 'built', now);
+        const isLaunched = ended.vmState === 'active';
+        const launched = isLaunched ? { ...ended, launchedAt: now, fault: null } : ended;
+        tx.update(SERVER, answered(launched, report, now));
         forgetPassword(tx, server.id);
         finishAction(tx, context.input.actionId, EVENT, { now, host: built.owner?.host ?? null, startTime: began });
       },

@@ -7,7 +7,7 @@ import type { computeV1 } from '#gen';
 import { POWER_TASKS, type PowerRequestName, SERVER, type Server, type ServerTaskInput } from '#model';
 import type { SagaDefinition, StepContext, StepResult } from '#workflow';
 import type { ConductorComponents } from '../components.ts';
-import { after, faultOf, finishAction, observed } from '../server-changes.ts';
+import { after, answered, faultOf, finishAction } from '../server-changes.ts';
 import { ATTEMPTS, serverOf, waitForTurn } from './server-saga.ts';
 
 const ACTIONS: { readonly [request in PowerRequestName]: computeV1.PowerAction } = {
@@ -55,8 +55,8 @@ export function serverPower(
         if (current === undefined) return;
         const now = clock.now();
         const ended = current.task?.sagaId === context.saga.id ? after(current, task.end, now) : current;
-        const next = observed(ended, report);
-        tx.update(SERVER, next.vmState === 'active' ? { ...next, fault: null } : next);
+        const mended = ended.vmState === 'active' ? { ...ended, fault: null } : ended;
+        tx.update(SERVER, answered(mended, report, now));
         finishAction(tx, context.input.actionId, task.event, {
           now,
           host: current.owner?.host ?? null,

@@ -8,7 +8,7 @@ import { SERVER, SERVER_REBUILD, type Server, type ServerTaskInput } from '#mode
 import type { SagaDefinition, StepContext, StepResult } from '#workflow';
 import type { ConductorComponents } from '../components.ts';
 import { instanceSpec } from '../instance-spec.ts';
-import { after, faultOf, finishAction, observed } from '../server-changes.ts';
+import { after, answered, faultOf, finishAction } from '../server-changes.ts';
 import { forgetPassword } from './guest-password.ts';
 import { guestSource } from './guest-source.ts';
 import { ATTEMPTS, serverOf, waitForTurn } from './server-saga.ts';
@@ -48,8 +48,9 @@ export function serverRebuild(components: ConductorComponents): SagaDefinition<S
         const current = tx.get(SERVER, server.id);
         if (current === undefined) return;
         const now = clock.now();
-        const ended = observed(after(current, 'rebuilt', now), report);
-        tx.update(SERVER, ended.taskState === null ? { ...ended, fault: null, launchedAt: now } : ended);
+        const ended = after(current, 'rebuilt', now);
+        const mended = ended.taskState === null ? { ...ended, fault: null, launchedAt: now } : ended;
+        tx.update(SERVER, answered(mended, report, now));
         forgetPassword(tx, server.id);
         finishAction(tx, context.input.actionId, EVENT, { now, host: server.owner?.host ?? null, startTime: began });
       },

@@ -54,7 +54,10 @@ export class Guest {
     this.#changed = listener;
   }
 
-  /** Waits until the guest executes, or is held. Throws when it ends first, with the reason, or takes too long. */
+  /**
+   * Waits until the guest executes, or is held. A guest that has ended by then has run: its view says how. Throws when it
+   * could not be started, with the reason, or takes too long.
+   */
   async connect(milliseconds: number): Promise<void> {
     const deadline = performance.now() + milliseconds;
     let exit: Exit | undefined;
@@ -66,18 +69,22 @@ export class Guest {
         await this.#attach(Math.max(1, deadline - performance.now()));
         break;
       } catch (error) {
-        if (exit !== undefined || !(await this.process.alive())) throw await this.#failure(exit ?? (await this.#exit));
+        if (exit !== undefined || !(await this.process.alive()))
+          return await this.#endedEarly(exit ?? (await this.#exit));
         if ((error as CumuletError).code === 'unsupported' || performance.now() > deadline) throw error;
         await sleep(pause);
       }
     }
     while (this.#state === 'starting') {
-      if (exit !== undefined) throw await this.#failure(exit);
+      if (exit !== undefined) return await this.#endedEarly(exit);
       if (performance.now() > deadline) throw new CumuletError('timeout', 'The guest does not finish its start.');
       await sleep(5);
-      if (this.#control === undefined && !(await this.process.alive())) throw await this.#failure(exit);
+      if (this.#control === undefined && !(await this.process.alive())) {
+        return await this.#endedEarly(exit ?? (await this.#exit));
+      }
     }
-    if (this.#state === 'crashed' || this.#state === 'stopped') throw await this.#failure(exit);
+    // Its process is gone, and that is told, before anybody may start it again.
+    while ((this.#state === 'crashed' || this.#state === 'stopped') && this.#ended === undefined) await sleep(5);
   }
 
   /** It lives and did not answer yet: goes on trying, and tells what comes of it. */
@@ -182,13 +189,22 @@ export class Guest {
 
   async #endOf(exit: Exit | undefined): Promise<GuestView> {
     if (this.#state === 'stopped') return { power: 'stopped', reason: this.#reason };
-    if (this.#state !== 'crashed' && exit?.code === 0) return { power: 'stopped', reason: '' };
+    if (this.#state !== 'crashed' && exit?.code === EXIT.POWERED_OFF) return { power: 'stopped', reason: '' };
     const said = await lastWords(this.layout.log);
     if (this.#state === 'crashed') return { power: 'crashed', reason: this.#reason || said || 'The guest crashed.' };
+    if (exit?.code === EXIT.CRASHED && said !== '') return { power: 'crashed', reason: said };
     let how = 'The guest process is gone';
     if (exit?.signal != null) how = `The guest process was ended by ${exit.signal}`;
     else if (exit !== undefined) how = `The guest process ended with code ${exit.code}`;
     return { power: 'crashed', reason: said === '' ? `${how}.` : `${how}: ${said}` };
+  }
+
+  /** The process is gone before anybody spoke to it: a short life, or none. */
+  async #endedEarly(exit: Exit | undefined): Promise<void> {
+    const ran = exit?.code === EXIT.POWERED_OFF || exit?.code === EXIT.CRASHED;
+    if (!ran) throw await this.#failure(exit);
+    this.#ended = await this.#endOf(exit);
+    this.#tell();
   }
 
   async #failure(exit: Exit | undefined): Promise<CumuletError> {
@@ -197,7 +213,7 @@ export class Guest {
     if (exit?.code === EXIT.UNFIT) {
       return new CumuletError('invalid', `The guest cannot be started: ${await lastWords(this.layout.log)}`);
     }
-    return new CumuletError('internal', `The guest did not start. ${view.reason || 'It powered off at once.'}`);
+    return new CumuletError('internal', `The guest did not start. ${view.reason}`);
   }
 }
 
