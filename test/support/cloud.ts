@@ -95,6 +95,11 @@ export class CloudProcess {
     return must('openstack', ['--os-cloud', cloud, ...args], { timeout: 120_000, ...options, env: this.#folders.env });
   }
 
+  /** The stock client with its exit status, for calls that fail. */
+  tryOpenstack(args: readonly string[], cloud = 'cumulet') {
+    return run('openstack', ['--os-cloud', cloud, ...args], { env: this.#folders.env, timeout: 120_000 });
+  }
+
   cloudctl(args: readonly string[], options: RunOptions = {}): Promise<string> {
     return must(join(ROOT, 'bin/cloudctl'), args, { timeout: 120_000, ...options, env: this.#folders.env });
   }
