@@ -69,6 +69,14 @@ it('a clouds.yaml that cannot be changed keeps nobody from the cloud: the reason
   await rm(folder, { recursive: true });
 });
 
+it('passwords that cannot be read are named with their file, and not replaced', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'cumulet-credentials-'));
+  await writeFile(join(folder, 'passwords.json'), '');
+  await expect(loadPasswords(folder)).rejects.toThrow(/passwords\.json is damaged .*'make clean-state'/);
+  expect(await readFile(join(folder, 'passwords.json'), 'utf8')).toBe('');
+  await rm(folder, { recursive: true });
+});
+
 it('openrc knows a password for each account', () => {
   for (const [user, password] of Object.entries(PASSWORDS)) {
     expect(openrc(URL, PASSWORDS)).toContain(`${user}) export OS_PASSWORD='${password}'`);

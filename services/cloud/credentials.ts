@@ -31,14 +31,23 @@ const ENTRIES: Readonly<Record<string, Account>> = {
 /** Reads the passwords of this state folder, or makes them. */
 export async function loadPasswords(state: string): Promise<Passwords> {
   const file = join(state, 'passwords.json');
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as Passwords;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+  const kept = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (kept !== undefined) return parsePasswords(kept, file);
   const passwords: Passwords = { admin: newSecret(), demo: newSecret(), alt_demo: newSecret() };
   await writeAtomically(file, `${JSON.stringify(passwords, null, 2)}\n`, 0o600);
   return passwords;
+}
+
+function parsePasswords(text: string, file: string): Passwords {
+  try {
+    return JSON.parse(text) as Passwords;
+  } catch (error) {
+    const message = `${file} is damaged (${messageOf(error)}). Restore it, or forget this cloud with 'make clean-state'.`;
+    throw new CumuletError('conflict', message, { cause: error });
+  }
 }
 
 function entry(account: Account, url: string, passwords: Passwords) {
@@ -128,6 +137,7 @@ async function mergeInto(cloudsYaml: string, url: string, passwords: Passwords):
 async function writeAtomically(file: string, text: string, mode: number): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.tmp`;
-  await writeFile(temporary, text, { mode });
+  // On the disk before it has its name: a power failure must not leave an empty file.
+  await writeFile(temporary, text, { mode, flush: true });
   await rename(temporary, file);
 }
