@@ -306,6 +306,22 @@ describe('a server', () => {
     expect(await closed).toBe(1000);
   });
 
+  it('tells operators where the console behind a ticket is', async () => {
+    const wish = { remote_console: { protocol: 'serial', type: 'serial' } };
+    const { body } = await api.ask('POST', `/servers/${id}/remote-consoles`, wish, { version: '2.6' });
+    const token = new URL(body.remote_console.url).searchParams.get('token');
+    const ask = (of: string | null, as: 'admin' | undefined, version: string) =>
+      api.ask('GET', `/os-console-auth-tokens/${of}`, undefined, { as, version });
+    expect((await ask(token, undefined, '2.31')).status).toBe(403);
+    expect((await ask('guess', 'admin', '2.31')).body).toEqual({
+      itemNotFound: { code: 404, message: 'Token not found' },
+    });
+    expect((await ask(token, 'admin', '2.30')).status).toBe(401);
+    const answer = await ask(token, 'admin', '2.31');
+    expect(answer.body.console).toMatchObject({ instance_uuid: id, host: '127.0.0.1', internal_access_path: null });
+    expect(answer.body.console.port).toBeGreaterThan(0);
+  });
+
   it('opens no console for a ticket that is unknown, nor of another kind', async () => {
     const socket = new WebSocket(`${api.url.replace('http', 'ws')}/console/serial?token=guess`);
     const status = await new Promise((resolve) => {

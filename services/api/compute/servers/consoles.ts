@@ -1,20 +1,19 @@
-// Consoles: what the guest has printed (console output), and a serial console over a websocket on the API's own port. The
-// address of the latter carries a ticket that expires; the ticket says which server it opens.
+// Consoles: what the guest has printed (console output), and consoles over websockets on the API's own port. The address
+// of those carries a ticket that expires; the ticket says which server it opens.
 
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CumuletError, isError, newSecret } from '#base';
-import { CONSOLE_TOKEN, type Server } from '#model';
+import { CONSOLE_TOKEN, HOST, type Server } from '#model';
 import type { Reply, RequestContext } from '../../http/context.ts';
 import { HttpFault } from '../../http/faults.ts';
+import { Microversion } from '../../http/microversion.ts';
 import { type Route, route } from '../../http/route.ts';
+import { findTicket, ticketId } from './console-tickets.ts';
 import { findServer } from './find.ts';
 import type { ServerComponents } from './references.ts';
 
 const TICKET_MICROS = 600 * 1_000_000;
 export const SERIAL_PATH = '/console/serial';
-
-export const ticketId = (token: string): string => createHash('sha256').update(token).digest('hex');
 
 function checkReady(server: Server): void {
   if (server.owner === null || server.vmState === 'building') {
@@ -82,6 +81,28 @@ const remoteConsole = route({
   },
 });
 
+/** Where the console behind a ticket is, for whoever runs a proxy: the node agent, whose console streams are gRPC. */
+async function ticketTarget(ctx: RequestContext): Promise<Reply> {
+  // Before 2.31 Nova told this of RDP consoles alone, and there are none here.
+  const all = ctx.microversion.within(Microversion.parse('2.31'), undefined);
+  const found = await findTicket(ctx, ctx.param('console_token'));
+  if (found === undefined) throw new HttpFault(404, 'Token not found');
+  if (!all) throw new HttpFault(401, 'The requested console type details are not accessible');
+  const host = found.server.owner === null ? undefined : ctx.records.peek(HOST, found.server.owner.host)?.value;
+  const [, address = '', port = ''] = /^(.*):(\d+)$/.exec(host?.grpcAddress ?? '') ?? [];
+  return {
+    status: 200,
+    body: {
+      console: {
+        instance_uuid: found.server.id,
+        host: address === '' ? null : address,
+        port: port === '' ? null : Number(port),
+        internal_access_path: null,
+      },
+    },
+  };
+}
+
 const length = z.union([
   z.number().int().min(-1),
   z
@@ -126,4 +147,10 @@ export const consoleRoutes = (components: ServerComponents): Route[] => [
   oldConsole('os-getRDPConsole', false),
   oldConsole('os-getSerialConsole', true),
   remoteConsole,
+  route({
+    method: 'GET',
+    path: '/os-console-auth-tokens/:console_token',
+    rule: 'os_compute_api:os-console-auth-tokens',
+    handler: ticketTarget,
+  }),
 ];

@@ -35,6 +35,7 @@ export const SERVER_RULES: Rules = {
   [`${api}:os-extended-server-attributes`]: PROJECT_ADMIN,
   [`${api}:os-console-output`]: PROJECT_MEMBER,
   [`${api}:os-remote-consoles`]: PROJECT_MEMBER,
+  [`${api}:os-console-auth-tokens`]: PROJECT_ADMIN,
   [`${api}:os-server-diagnostics`]: PROJECT_ADMIN,
   [`${api}:server-metadata:index`]: PROJECT_READER,
   [`${api}:server-metadata:show`]: PROJECT_READER,

@@ -8,7 +8,8 @@ import { CONSOLE_TOKEN, SERVER, type Server } from '#model';
 import type { Records } from '#store';
 import { type SocketRoute, websocket } from '../../http/route.ts';
 import type { AgentRpc, ConsoleStream } from './agent-rpc.ts';
-import { SERIAL_PATH, ticketId } from './consoles.ts';
+import { ticketId } from './console-tickets.ts';
+import { SERIAL_PATH } from './consoles.ts';
 
 export interface SerialSocketComponents {
   readonly records: Records;
