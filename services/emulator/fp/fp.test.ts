@@ -187,7 +187,7 @@ describe.each(FORMATS)('arithmetic of format %s is exact in value and flags', (s
     const from = prepare(`fcvt.${suffix}.${type} fa0, a1`);
     for (const mode of MODES) {
       for (const shift of [0n, 1n, 23n, 24n, 25n, 31n, 32n, 52n, 53n, 54n, 63n]) {
-        for (const delta of [-1n, 0n, 1n, 3n]) {
+        for (const delta of [-1n, 0n, 1n, 3n, -(1n << 63n), -(2n << shift) - 1n]) {
           const x = ((1n << shift) + delta) & MASK64;
           hart.setX(11, x);
           hart.setCsr(FCSR, BigInt(mode << 5));

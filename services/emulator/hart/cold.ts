@@ -3,6 +3,7 @@
 //
 //   cold_<name>(h, slot, pc, length) -> STATUS     after NEXT the caller goes on at pc + length; others: runtime.ts
 
+import { inlineFp, plainSite } from '../fp/inline.ts';
 import type { AmoKind, AtomicWidth, Emit, LoadWidth, StoreWidth, SystemCall } from '../isa/meaning.ts';
 import type { FieldName } from '../isa/pattern.ts';
 import { INSTRUCTIONS } from '../isa/table.ts';
@@ -281,8 +282,8 @@ class ColdEmit implements Emit {
     return mode.get;
   }
 
-  fp<R extends ValueType>(name: string, _result: R, ...args: Expr[]): Expr<R> {
-    return this.let(this.#rt.fn(`fp_${name}`).call(this.#h, ...args) as unknown as Expr<R>);
+  fp<R extends ValueType>(name: string, result: R, ...args: Expr[]): Expr<R> {
+    return inlineFp(plainSite(this.#rt, this.code, this.#h), name, result, args);
   }
 }
 

@@ -147,6 +147,11 @@ const un =
   <T extends ValueType>(type: T, op: number) =>
   (a: Expr): Expr<T> =>
     new Expr(type, op, [a]);
+/** A reinterpretation; that of the opposite one is the value itself. */
+const again =
+  <T extends ValueType>(type: T, op: number, opposite: number) =>
+  (a: Expr): Expr<T> =>
+    a.op === opposite ? (a.args[0] as Expr<T>) : new Expr(type, op, [a]);
 const binF =
   <T extends 'f32' | 'f64'>(type: T, op: number) =>
   (a: Expr<T>, b: Expr<T>): Expr<T> =>
@@ -190,7 +195,7 @@ export const i32 = {
   wrap: (a: I64): I32 => new Expr('i32', 0xa7, [a]),
   extend8S: un32(0xc0),
   extend16S: un32(0xc1),
-  reinterpret: un('i32', 0xbc) as (a: F32) => I32,
+  reinterpret: again('i32', 0xbc, 0xbe) as (a: F32) => I32,
 };
 
 export const i64 = {
@@ -229,7 +234,7 @@ export const i64 = {
   extend8S: un64(0xc2),
   extend16S: un64(0xc3),
   extend32S: un64(0xc4),
-  reinterpret: un('i64', 0xbd) as (a: F64) => I64,
+  reinterpret: again('i64', 0xbd, 0xbf) as (a: F64) => I64,
 };
 
 export const f32 = {
@@ -238,13 +243,22 @@ export const f32 = {
   lt: cmpF<'f32'>(0x5d),
   le: cmpF<'f32'>(0x5f),
   abs: un('f32', 0x8b) as (a: F32) => F32,
+  neg: un('f32', 0x8c) as (a: F32) => F32,
   sqrt: un('f32', 0x91) as (a: F32) => F32,
   add: binF('f32', 0x92),
   sub: binF('f32', 0x93),
   mul: binF('f32', 0x94),
   div: binF('f32', 0x95),
+  min: binF('f32', 0x96),
+  max: binF('f32', 0x97),
+  ne: cmpF<'f32'>(0x5c),
+  ge: cmpF<'f32'>(0x60),
+  fromI32S: un('f32', 0xb2) as (a: I32) => F32,
+  fromI32U: un('f32', 0xb3) as (a: I32) => F32,
+  fromI64S: un('f32', 0xb4) as (a: I64) => F32,
+  fromI64U: un('f32', 0xb5) as (a: I64) => F32,
   demote: un('f32', 0xb6) as (a: F64) => F32,
-  reinterpret: un('f32', 0xbe) as (a: I32) => F32,
+  reinterpret: again('f32', 0xbe, 0xbc) as (a: I32) => F32,
 };
 
 export const f64 = {
@@ -253,18 +267,27 @@ export const f64 = {
   ne: cmpF<'f64'>(0x62),
   lt: cmpF<'f64'>(0x63),
   le: cmpF<'f64'>(0x65),
+  gt: cmpF<'f64'>(0x64),
+  ge: cmpF<'f64'>(0x66),
   abs: un('f64', 0x99) as (a: F64) => F64,
+  neg: un('f64', 0x9a) as (a: F64) => F64,
+  ceil: un('f64', 0x9b) as (a: F64) => F64,
+  floor: un('f64', 0x9c) as (a: F64) => F64,
+  trunc: un('f64', 0x9d) as (a: F64) => F64,
   nearest: un('f64', 0x9e) as (a: F64) => F64,
   sqrt: un('f64', 0x9f) as (a: F64) => F64,
   add: binF('f64', 0xa0),
   sub: binF('f64', 0xa1),
   mul: binF('f64', 0xa2),
   div: binF('f64', 0xa3),
+  min: binF('f64', 0xa4),
+  max: binF('f64', 0xa5),
   fromI32S: un('f64', 0xb7) as (a: I32) => F64,
+  fromI32U: un('f64', 0xb8) as (a: I32) => F64,
   fromI64S: un('f64', 0xb9) as (a: I64) => F64,
   fromI64U: un('f64', 0xba) as (a: I64) => F64,
   promote: un('f64', 0xbb) as (a: F32) => F64,
-  reinterpret: un('f64', 0xbf) as (a: I64) => F64,
+  reinterpret: again('f64', 0xbf, 0xbd) as (a: I64) => F64,
 };
 
 /** Saturating conversions: never trap (spec: trunc_sat). */
