@@ -44,6 +44,8 @@ import { type GuestEvent, isFinal, transition } from './state.ts';
 import { stuckReason } from './stuck.ts';
 
 const MIB = 1024 * 1024;
+/** A queue for each hart, as far as that helps. */
+const MAX_BLOCK_QUEUES = 4;
 
 export type StateListener = (state: GuestState, reason: string | undefined) => void;
 
@@ -269,10 +271,13 @@ export class Guest {
         options: { mac: macBytes(nic.mac), mtu: nic.mtu, offloads },
       };
     });
+    const queues = Math.min(this.#config.harts, MAX_BLOCK_QUEUES);
     // A second login that nobody asked for would mix with the first one's.
     const hvc = /\bhvc0\b/.test(this.#config.append ?? '');
     return [
-      ...this.#disks.map(({ backend, serial }): DeviceSpec => ({ type: 'block', backend, serial })),
+      ...this.#disks.map(
+        ({ backend, serial }): DeviceSpec => ({ type: 'block', backend, serial, options: { queues } }),
+      ),
       ...nics,
       { type: 'rng', backend: { fill: (into) => randomFillSync(into) } },
       ...(hvc ? [{ type: 'console', backend: hub.device('hvc0') } as const] : []),

@@ -4,7 +4,7 @@ import type { BlockBackend, ConsoleBackend, EntropyBackend, FrameBackend } from 
 import type { Board } from '../board/board.ts';
 import type { GuestMemory } from '../board/guest-memory.ts';
 import { BOARD_SIGNAL, type PowerRequest } from '../board/signals.ts';
-import { blockSlot, VirtioBlock } from '../virtio/block.ts';
+import { type BlockOptions, blockSlot, VirtioBlock } from '../virtio/block.ts';
 import { consoleSlot, VirtioConsole } from '../virtio/console.ts';
 import type { DeviceHost, VirtioDevice } from '../virtio/device.ts';
 import { powerButtonSlot, VirtioPowerButton } from '../virtio/input.ts';
@@ -13,7 +13,7 @@ import type { VirtioSlot } from '../virtio/registers.ts';
 import { rngSlot, VirtioRng } from '../virtio/rng.ts';
 
 export type DeviceSpec =
-  | { readonly type: 'block'; readonly backend: BlockBackend; readonly serial: string }
+  | { readonly type: 'block'; readonly backend: BlockBackend; readonly serial: string; readonly options?: BlockOptions }
   | { readonly type: 'net'; readonly backend: FrameBackend; readonly options: NetOptions }
   | { readonly type: 'console'; readonly backend: ConsoleBackend }
   | { readonly type: 'rng'; readonly backend: EntropyBackend }
@@ -22,7 +22,7 @@ export type DeviceSpec =
 export function slotOf(spec: DeviceSpec): VirtioSlot {
   switch (spec.type) {
     case 'block':
-      return blockSlot(spec.backend);
+      return blockSlot(spec.backend, spec.options);
     case 'net':
       return netSlot(spec.options);
     case 'console':

@@ -1,5 +1,6 @@
 // virtio-blk (virtio 1.2, 5.2) over an asynchronous BlockBackend. Requests run beside each other, as many as the queue
-// holds; a flush covers the writes that were finished before it (5.2.6.4), which is what backends promise.
+// holds; a flush covers the writes that were finished before it (5.2.6.4), which is what backends promise. Without a
+// write cache (the driver has switched it off, or knows no flush) each write is flushed before it is finished.
 
 import type { BlockBackend } from '../backends.ts';
 import { type DeviceHost, VirtioDevice } from './device.ts';
@@ -12,6 +13,9 @@ const F_SEG_MAX = 2;
 const F_RO = 5;
 const F_BLK_SIZE = 6;
 const F_FLUSH = 9;
+const F_TOPOLOGY = 10;
+const F_CONFIG_WCE = 11;
+const F_MQ = 12;
 const F_DISCARD = 13;
 const F_WRITE_ZEROES = 14;
 
@@ -30,27 +34,49 @@ const SECTOR = 512;
 const HEADER_BYTES = 16;
 const RANGE_BYTES = 16;
 const ID_BYTES = 20;
-const QUEUE_SIZE = 256;
+const PHYSICAL_BLOCK_EXP = 3; // 4 KiB
+const OPTIMAL_IO_SECTORS = 128; // 64 KiB, the cluster of a qcow2 image
+/** Config fields, 5.2.4. */
+const WRITEBACK = 32;
+/** One request of Linux's largest size (1280 KiB) fits, however its pages are scattered. */
+const QUEUE_SIZE = 512;
 const SEG_MAX = QUEUE_SIZE - 2;
 const MAX_RANGE_SECTORS = 1 << 22; // 2 GiB a range
 const MAX_RANGES = 16;
 const RANGE_UNMAP = 1;
 
-export function blockSlot(backend: BlockBackend): VirtioSlot {
+export interface BlockOptions {
+  /** Request queues, one unless told: as many as harts lets each have its own. */
+  readonly queues?: number;
+}
+
+export function blockSlot(backend: BlockBackend, { queues = 1 }: BlockOptions = {}): VirtioSlot {
   const config = new Uint8Array(CONFIG_BYTES);
   const view = new DataView(config.buffer);
   view.setBigUint64(0, BigInt(Math.floor(backend.size / SECTOR)), true); // capacity
   view.setUint32(12, SEG_MAX, true); // seg_max
   view.setUint32(20, SECTOR, true); // blk_size
+  config[24] = PHYSICAL_BLOCK_EXP;
+  view.setUint16(26, 1 << PHYSICAL_BLOCK_EXP, true); // min_io_size
+  view.setUint32(28, OPTIMAL_IO_SECTORS, true); // opt_io_size
+  config[WRITEBACK] = 1;
+  view.setUint16(34, queues, true); // num_queues
   view.setUint32(36, MAX_RANGE_SECTORS, true); // max_discard_sectors
   view.setUint32(40, MAX_RANGES, true); // max_discard_seg
   view.setUint32(44, 8, true); // discard_sector_alignment: 4 KiB
   view.setUint32(48, MAX_RANGE_SECTORS, true); // max_write_zeroes_sectors
   view.setUint32(52, MAX_RANGES, true); // max_write_zeroes_seg
   config[56] = 1; // write_zeroes_may_unmap
-  const features = [F_SEG_MAX, F_BLK_SIZE, F_FLUSH];
+  const features = [F_SEG_MAX, F_BLK_SIZE, F_FLUSH, F_TOPOLOGY, F_CONFIG_WCE];
   features.push(...(backend.readOnly ? [F_RO] : [F_DISCARD, F_WRITE_ZEROES]));
-  return { deviceId: DEVICE_ID.BLOCK, features, queues: [QUEUE_SIZE], config: [...config.subarray(0, 60)] };
+  if (queues > 1) features.push(F_MQ);
+  return {
+    deviceId: DEVICE_ID.BLOCK,
+    features,
+    queues: Array.from({ length: queues }, () => QUEUE_SIZE),
+    config: [...config.subarray(0, 60)],
+    writable: [[WRITEBACK, 1]],
+  };
 }
 
 export interface BlockCounters {
@@ -148,6 +174,7 @@ export class VirtioBlock extends VirtioDevice {
         const bytes = chain.readableBytes - HEADER_BYTES;
         if (this.#backend.readOnly || !this.#inside(sector, bytes)) return S_IOERR;
         await this.#backend.write(sector * SECTOR, from);
+        if (this.#writesThrough()) await this.#backend.flush();
         this.counters.writes++;
         this.counters.writeBytes += bytes;
         return S_OK;
@@ -185,7 +212,14 @@ export class VirtioBlock extends VirtioDevice {
       if (type === T_DISCARD) await this.#backend.discard(sector * SECTOR, sectors * SECTOR);
       else await this.#backend.writeZeroes(sector * SECTOR, sectors * SECTOR, (flags & RANGE_UNMAP) !== 0);
     }
+    if (type === T_WRITE_ZEROES && this.#writesThrough()) await this.#backend.flush();
     return S_OK;
+  }
+
+  /** 5.2.5 and 5.2.6.2: a driver that knows no flush relies on each write. */
+  #writesThrough(): boolean {
+    if (!this.negotiated(F_FLUSH)) return true;
+    return this.negotiated(F_CONFIG_WCE) && this.host.file.config[WRITEBACK] === 0;
   }
 
   #inside(sector: number, bytes: number): boolean {

@@ -11,7 +11,7 @@ import type { Signals } from '../board/signals.ts';
 import type { Plic } from '../devices/plic.ts';
 import { type Chain, Virtqueue, type VirtqueueStateV1 } from './queue.ts';
 import { Q, type RegisterFile, type RegisterFileStateV1, W } from './register-file.ts';
-import { F_EVENT_IDX, INTERRUPT, STATUS, VirtioFault } from './registers.ts';
+import { F_EVENT_IDX, INTERRUPT, MAX_QUEUES, STATUS, VirtioFault } from './registers.ts';
 
 export interface DeviceHost {
   readonly index: number;
@@ -33,7 +33,7 @@ export interface VirtioDeviceStateV1 {
 
 /** So many buffers of one queue are served before other work gets its turn. */
 const TURN = 256;
-const ALL_QUEUES = 0xffff;
+const ALL_QUEUES = (1 << MAX_QUEUES) - 1;
 
 export abstract class VirtioDevice {
   abstract readonly kind: string;

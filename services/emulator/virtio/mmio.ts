@@ -67,7 +67,7 @@ export class VirtioMmio {
   store(offset: number, size: number, value: number): void {
     const words = this.#file.words;
     if (offset >= MMIO.Config) {
-      this.#storeConfig(offset - MMIO.Config, value);
+      this.#storeConfig(offset - MMIO.Config, size, value);
       return;
     }
     if (size !== 4 || (offset & 3) !== 0) return;
@@ -155,9 +155,13 @@ export class VirtioMmio {
     return value;
   }
 
-  /** Of our devices only input has config fields that a driver writes: `select` and `subsel` (5.8.4). */
-  #storeConfig(offset: number, value: number): void {
+  /** Fields that a slot declares writable; an input device's are `select` and `subsel`, which change the rest (5.8.4). */
+  #storeConfig(offset: number, size: number, value: number): void {
     const { slot, config } = this.#file;
+    if (slot.writable?.some(([at, length]) => offset >= at && offset + size <= at + length) === true) {
+      for (let i = 0; i < size; i++) config[offset + i] = value >>> (8 * i);
+      return;
+    }
     if (slot.deviceId !== DEVICE_ID.INPUT || offset > 1) return;
     config[offset] = value;
     const shown = slot.inputConfig?.[`${config[0]}.${config[1]}`] ?? [];

@@ -1,6 +1,7 @@
 // The registers of one virtio-mmio slot as words in shared memory: written by the driver on a hart's thread, read by the
 // device on the I/O thread, and the other way round for InterruptStatus, the config space and its generation.
 
+import { CumuletError } from '#base';
 import type { Arena } from '../board/arena.ts';
 import { CONFIG_BYTES, F_EVENT_IDX, F_INDIRECT_DESC, F_VERSION_1, MAX_QUEUES, type VirtioSlot } from './registers.ts';
 
@@ -29,8 +30,6 @@ export const Q = {
   WORDS: 8,
 } as const;
 
-const WORDS = W.QUEUES + MAX_QUEUES * Q.WORDS;
-
 export interface RegisterFileStateV1 {
   readonly kind: 'virtio-mmio';
   readonly version: 1;
@@ -46,8 +45,11 @@ export class RegisterFile {
   readonly featuresHigh: number;
 
   constructor(arena: Arena, slot: VirtioSlot) {
+    if (slot.queues.length > MAX_QUEUES) {
+      throw new CumuletError('internal', `a device has ${MAX_QUEUES} queues at most, not ${slot.queues.length}`);
+    }
     this.slot = slot;
-    this.words = arena.int32(WORDS);
+    this.words = arena.int32(W.QUEUES + slot.queues.length * Q.WORDS);
     this.config = arena.bytes(CONFIG_BYTES);
     const offered = [...slot.features, F_VERSION_1, F_INDIRECT_DESC, F_EVENT_IDX];
     const half = (from: number): number =>
@@ -66,11 +68,13 @@ export class RegisterFile {
     return (word & (1 << (bit & 31))) !== 0;
   }
 
-  /** Everything as at power-on (4.2.3.1: queues not ready, InterruptStatus 0). The config space stays. */
+  /** Everything as at power-on (4.2.3.1: queues not ready, InterruptStatus 0). Of the config space, what a driver wrote goes. */
   reset(): void {
     const generation = this.words[W.CONFIG_GENERATION]!;
     this.words.fill(0);
     this.words[W.CONFIG_GENERATION] = generation;
+    for (const [at, length] of this.slot.writable ?? [])
+      for (let i = at; i < at + length; i++) this.config[i] = this.slot.config[i] ?? 0;
   }
 
   save(): RegisterFileStateV1 {
@@ -78,7 +82,8 @@ export class RegisterFile {
   }
 
   restore(state: RegisterFileStateV1): void {
-    this.words.set(state.words);
+    // A state of the same device with another number of queues: those that both have lie in the same places.
+    this.words.set(state.words.slice(0, this.words.length));
     this.config.set(state.config);
   }
 }

@@ -1,7 +1,7 @@
 // Names and numbers of the virtio specification (1.2), spelled as there.
 
 /** Device IDs, chapter 5. */
-export const DEVICE_ID = { NET: 1, BLOCK: 2, CONSOLE: 3, ENTROPY: 4, INPUT: 18 } as const;
+export const DEVICE_ID = { NET: 1, BLOCK: 2, CONSOLE: 3, ENTROPY: 4, BALLOON: 5, INPUT: 18, SOCKET: 19 } as const;
 
 /** Device status, 2.1. */
 export const STATUS = {
@@ -57,7 +57,8 @@ export const VERSION = 2;
 export const VENDOR_ID = 0x544c4d43; // "CMLT"
 
 export const CONFIG_BYTES = 256;
-export const MAX_QUEUES = 4;
+/** Queues of one device: each is a bit of its slot's signal word (board/signals.ts). */
+export const MAX_QUEUES = 30;
 
 /** What a device is, as its driver and the transport see it: plain data, the same on every thread. */
 export interface VirtioSlot {
@@ -68,6 +69,8 @@ export interface VirtioSlot {
   readonly queues: readonly number[];
   /** Initial config space. */
   readonly config: readonly number[];
+  /** Fields of the config space that a driver may write: [offset, bytes]. A reset brings their initial values back. */
+  readonly writable?: readonly (readonly [number, number])[];
   /** Config space of an input device: what `select` and `subsel` (5.8.4) bring up, by "select.subsel". */
   readonly inputConfig?: Readonly<Record<string, readonly number[]>>;
 }

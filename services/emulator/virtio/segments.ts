@@ -14,7 +14,8 @@ export function slice(segments: readonly Segment[], start: number, length = Numb
       skip -= segment.length;
       continue;
     }
-    const part = segment.subarray(skip, Math.min(segment.length, skip + left));
+    const whole = skip === 0 && segment.length <= left;
+    const part = whole ? segment : segment.subarray(skip, Math.min(segment.length, skip + left));
     skip = 0;
     left -= part.length;
     if (part.length > 0) parts.push(part);

@@ -1,0 +1,60 @@
+// Throughput as a program in the guest sees it: the disk without its page cache, TCP in either direction.
+//   throughput read DEVICE MIB REQUEST_KIB     |  send ADDRESS PORT MIB  |  receive ADDRESS PORT MIB
+// Prints `RESULT <what> <bytes> <microseconds>`. `receive` counts from the first byte that comes.
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static long now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000L + t.tv_nsec / 1000;
+}
+
+static int fail(const char *what) {
+  perror(what);
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 5) return 2;
+  const int disk = strcmp(argv[1], "read") == 0;
+  const long total = atol(argv[disk ? 3 : 4]) << 20;
+  const long size = disk ? atol(argv[4]) << 10 : 256 << 10;
+  char *buffer;
+  if (posix_memalign((void **)&buffer, 4096, size)) return fail("memory");
+  memset(buffer, 1, size);
+  int fd;
+  if (disk) {
+    fd = open(argv[2], O_RDONLY | O_DIRECT);
+    if (fd < 0) return fail(argv[2]);
+  } else {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[3]))};
+    inet_aton(argv[2], &to.sin_addr);
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to)) return fail("connect");
+  }
+  const int sends = strcmp(argv[1], "send") == 0;
+  if (!disk && !sends && read(fd, buffer, 1) != 1) return fail("receive");
+  const long began = now();
+  long done = 0;
+  while (done < total) {
+    const long want = total - done < size ? total - done : size;
+    const long count = sends ? write(fd, buffer, want) : read(fd, buffer, want);
+    if (count <= 0) break;
+    done += count;
+  }
+  if (sends) {
+    // The last byte has arrived when the other side has said so.
+    shutdown(fd, SHUT_WR);
+    if (read(fd, buffer, 1) < 0) return fail("end");
+  }
+  printf("RESULT %s %ld %ld\n", argv[1], done, now() - began);
+  return 0;
+}
