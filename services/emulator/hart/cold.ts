@@ -11,7 +11,7 @@ import type { Code, Local, TableRef } from '../wasm/code.ts';
 import { type Expr, type I32, type I64, i32, i64, select, type ValueType } from '../wasm/expr.ts';
 import { UPDATE } from './csr-access.ts';
 import { F, STEP_SLOT, X } from './layout.ts';
-import { CAUSE, type Runtime, STATUS } from './runtime.ts';
+import { CAUSE, EXIT, type Runtime, STATUS } from './runtime.ts';
 import { MSTATUS } from './trap.ts';
 
 /** The number of each instruction, as cold slots hold it. */
@@ -310,6 +310,13 @@ export function defineCold(rt: Runtime): TableRef {
   // (h, pc) -> STATUS: fetches, decodes and executes one instruction by itself. After NEXT the pc word is set.
   rt.module.define(step, ['i32', 'i64'], (c, h, pc) => {
     const trapped = (): void => c.if(rt.flag.get, () => c.return(i32.const(STATUS.TRAP)));
+    c.if(rt.word32(h.get, 'breakpoints'), () =>
+      c.if(rt.call32('breaksAt', h.get, pc.get), () => {
+        rt.setWord(c, h.get, 'pc', pc.get);
+        rt.setWord(c, h.get, 'exit', i32.const(EXIT.BREAKPOINT));
+        c.return(i32.const(STATUS.EXIT));
+      }),
+    );
     const bits = c.var(rt.call32('fetch16', h.get, pc.get));
     trapped();
     const length = c.var(i32.const(2));

@@ -36,7 +36,21 @@ export type HartExit =
   | 'ecall' // `firmware: 'sbi'` only: ecall from S-mode; pc still points at it; see HartPort.finishEcall
   | 'stuck' // a whole slice of traps, and not one instruction: the trap handler traps itself
   | 'paused' // REQUEST.PAUSE is set
-  | 'breakpoint'; // ebreak while `debug` is on
+  | 'breakpoint'; // ebreak while `debug` is on; or a debugger's breakpoint or watchpoint, see HartPort.breaks
+
+/** What a debugger waits for: first and last byte, and the accesses that count. */
+export interface WatchedBytes {
+  readonly first: bigint;
+  readonly last: bigint;
+  readonly read: boolean;
+  readonly write: boolean;
+}
+
+/** Where run() left with 'breakpoint': at the pc, or before an access to a watched address. */
+export interface BreakHit {
+  readonly pc: bigint;
+  readonly watched?: bigint;
+}
 
 export interface HartPort {
   readonly id: number;
@@ -64,6 +78,16 @@ export interface HartPort {
   setStimecmp(ticks: bigint): void;
   /** Instructions retired and other counters, for `stats`. */
   counters(): Readonly<Record<string, number>>;
+
+  /**
+   * All breakpoints and watchpoints from now on, by virtual address. False: more than there is room for, and nothing has
+   * changed. They outlive reset() and restore().
+   */
+  setBreaks(breakpoints: readonly bigint[], watched: readonly WatchedBytes[]): boolean;
+  /** After 'breakpoint': where. The instruction at the pc has not been executed. */
+  breaks(): BreakHit;
+  /** run(1) without taking an interrupt first and without waiting in WFI; breakpoints at the pc are passed over. */
+  step(): HartExit;
 
   save(): HartStateV1;
   restore(state: HartStateV1): void;

@@ -2,7 +2,9 @@
 // the words that it shares with other threads are in layout.ts.
 
 import { CumuletError } from '#base';
+import { CAUSE_WATCHPOINT, WATCH } from './break.ts';
 import {
+  type BreakHit,
   type HartBus,
   type HartExit,
   type HartPort,
@@ -10,10 +12,22 @@ import {
   LINE,
   REQUEST,
   TIMEBASE_HZ,
+  type WatchedBytes,
 } from './contract.ts';
 import { accessCsr, type CsrContext, csrByNumber, SAVED_CSRS, updatePmp } from './csr.ts';
 import { compileInterpreter, type InterpreterExports } from './interpreter.ts';
-import { LINES, REQUESTS, TRAP_KINDS, W, WAKE } from './layout.ts';
+import {
+  BREAKPOINT_LIMIT,
+  BREAKPOINTS,
+  LINES,
+  REQUESTS,
+  TRAP_KINDS,
+  W,
+  WAKE,
+  WATCHPOINT_LIMIT,
+  WATCHPOINT_SIZE,
+  WATCHPOINTS,
+} from './layout.ts';
 import { HartRegion, MASK64 } from './region.ts';
 import { CAUSE, EXIT } from './runtime.ts';
 
@@ -54,6 +68,7 @@ const HAND_OVER: readonly (readonly [number, bigint])[] = [
   [0x30a, 1n << 63n],
 ];
 const STCE = 1n << 63n;
+const WATCHPOINT = BigInt(CAUSE_WATCHPOINT);
 
 export class Hart implements HartPort {
   readonly id: number;
@@ -65,6 +80,8 @@ export class Hart implements HartPort {
   readonly #csrs: CsrContext;
   #instructions = 0;
   #slices = 0;
+  /** In step(): interrupts wait. */
+  #stepping = false;
 
   constructor(options: HartOptions) {
     this.id = options.id;
@@ -153,6 +170,7 @@ export class Hart implements HartPort {
     const wasm = this.#wasm;
     const requests = (base + REQUESTS) / 4;
     let left = instructions;
+    if (this.#region.word('cause') === WATCHPOINT) this.#region.setWord('cause', 0n);
     while (left > 0) {
       const asked = Atomics.load(this.#words, requests);
       if (asked !== 0) {
@@ -167,7 +185,7 @@ export class Hart implements HartPort {
         if (asked & REQUEST.PAUSE) return 'paused';
       }
       this.#updateTimer();
-      if (wasm.takeInterrupt(base)) this.#region.setWord32('waiting', 0);
+      if (!this.#stepping && wasm.takeInterrupt(base)) this.#region.setWord32('waiting', 0);
       if (this.#region.word32('waiting')) {
         if (!this.#wakes()) return 'wfi';
         this.#region.setWord32('waiting', 0);
@@ -183,17 +201,64 @@ export class Hart implements HartPort {
       this.#instructions += slice - unused - traps;
       this.#slices++;
       left -= slice - unused;
+      if (exit !== EXIT.BREAKPOINT && this.#region.word('cause') === WATCHPOINT) return 'breakpoint';
       switch (exit) {
         case EXIT.WFI:
           return 'wfi';
         case EXIT.ECALL:
           return 'ecall';
         case EXIT.BREAKPOINT:
-          return 'breakpoint';
+          return this.#broke();
       }
       if (traps === slice && traps >= STUCK_TRAPS) return 'stuck';
     }
     return 'budget';
+  }
+
+  /** The instruction at the pc was counted and not executed. */
+  #broke(): 'breakpoint' {
+    this.#instructions--;
+    this.#region.setWord('retired', this.#region.word('retired') - 1n);
+    return 'breakpoint';
+  }
+
+  setBreaks(breakpoints: readonly bigint[], watched: readonly WatchedBytes[]): boolean {
+    if (breakpoints.length > BREAKPOINT_LIMIT || watched.length > WATCHPOINT_LIMIT) return false;
+    const { view } = this.#region;
+    for (const [i, address] of breakpoints.entries())
+      view.setBigUint64(this.#base + BREAKPOINTS + i * 8, address, true);
+    for (const [i, { first, last, read, write }] of watched.entries()) {
+      const at = this.#base + WATCHPOINTS + i * WATCHPOINT_SIZE;
+      view.setBigUint64(at, first, true);
+      view.setBigUint64(at + 8, last, true);
+      view.setInt32(at + 16, (read ? WATCH.READ : 0) | (write ? WATCH.WRITE : 0), true);
+    }
+    this.#region.setWord32('breakpoints', breakpoints.length);
+    this.#region.setWord32('watchpoints', watched.length);
+    // Pages that are watched must leave the TLB, and those that no longer are may come back.
+    this.#wasm.flushAll(this.#base);
+    this.#wasm.fenceI(this.#base);
+    return true;
+  }
+
+  breaks(): BreakHit {
+    const watched = this.#region.word('cause') === WATCHPOINT ? this.#region.word('tval') : undefined;
+    return { pc: this.pc, watched };
+  }
+
+  step(): HartExit {
+    const count = this.#region.word32('breakpoints');
+    this.#region.setWord32('waiting', 0);
+    this.#region.setWord32('breakpoints', 0);
+    this.#stepping = true;
+    try {
+      return this.run(1);
+    } finally {
+      this.#stepping = false;
+      this.#region.setWord32('breakpoints', count);
+      // The page of the pc may have got a fetch entry meanwhile.
+      if (count > 0) this.#wasm.fenceI(this.#base);
+    }
   }
 
   /** An interrupt is pending that ends WFI, whether it will be taken or not (privileged spec, 3.3.3). */
@@ -313,10 +378,11 @@ export class Hart implements HartPort {
   }
 
   reset(pc: bigint, privilege: 1 | 3, a0: bigint, a1: bigint): void {
-    const [firmware, debug] = [this.#region.word32('firmware'), this.#region.word32('debug')];
+    const kept = (['firmware', 'debug', 'breakpoints', 'watchpoints'] as const).map(
+      (name) => [name, this.#region.word32(name)] as const,
+    );
     this.#clear();
-    this.#region.setWord32('firmware', firmware);
-    this.#region.setWord32('debug', debug);
+    for (const [name, value] of kept) this.#region.setWord32(name, value);
     this.#region.setWord('pc', pc);
     this.setX(10, a0);
     this.setX(11, a1);

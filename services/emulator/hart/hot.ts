@@ -19,6 +19,7 @@ import {
   type StoreKind,
   type ValueType,
 } from '../wasm/expr.ts';
+import { CAUSE_WATCHPOINT } from './break.ts';
 import { callCold, extend } from './cold.ts';
 import { SLOTS_SIZE, TLB_FETCH, TLB_WRITE, X } from './layout.ts';
 import { EXIT, type Runtime, STATUS } from './runtime.ts';
@@ -387,6 +388,10 @@ export function defineHot(rt: Runtime, cold: TableRef): void {
       c.end(trap);
       // Cause and tval are in their words.
       rt.setWord(c, h, 'pc', currentPc(r));
+      c.if(i64.eq(rt.word64(h, 'cause'), CAUSE_WATCHPOINT), () => {
+        c.set(rt.flag, i32.const(0));
+        leave(rt.word64(h, 'pc'), i32.const(EXIT.BREAKPOINT));
+      });
       rt.count(c, h, 'traps');
       c.call(rt.fn('takeTrap'), h);
       reload(enter);

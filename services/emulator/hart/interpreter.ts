@@ -7,6 +7,7 @@ import { defineFetch } from '../mmu/fetch.ts';
 import { definePmp } from '../mmu/pmp.ts';
 import { defineTlb } from '../mmu/tlb.ts';
 import { defineWalk } from '../mmu/walk.ts';
+import { defineBreak } from './break.ts';
 import { defineCold } from './cold.ts';
 import { defineCsrAccess } from './csr-access.ts';
 import { defineDecoder } from './decoder.ts';
@@ -45,6 +46,7 @@ const EXPORTS: readonly (keyof InterpreterExports)[] = [
 export function generateInterpreter(): Uint8Array<ArrayBuffer> {
   const rt = new Runtime();
   definePmp(rt);
+  defineBreak(rt);
   defineTlb(rt);
   defineWalk(rt);
   defineAccess(rt);

@@ -60,6 +60,8 @@ const words32 = [
   'codeFills',
   'codeChecks',
   'busAccesses',
+  'breakpoints', // of a debugger: entries of BREAKPOINTS
+  'watchpoints',
 ] as const;
 
 export const CSR_WORDS = [
@@ -133,6 +135,13 @@ export const TRAP_KINDS = 32;
 
 /** By CSR number: 16 bits, the offset of its word where a plain read or write will do, with bit 0 for `mask bit 0`. */
 export const CSR_PLAIN = 0x1000;
+
+/** A debugger's lists, see break.ts: addresses of 8 bytes; { first byte, last byte, accesses }. */
+export const BREAKPOINTS = 0x3000;
+export const BREAKPOINT_LIMIT = 128;
+export const WATCHPOINTS = BREAKPOINTS + BREAKPOINT_LIMIT * 8;
+export const WATCHPOINT_SIZE = 24;
+export const WATCHPOINT_LIMIT = 32;
 
 // TLB contexts: { key, tables }. Context 0 is M-mode (and bare addresses of other modes: a context each), see mmu/tlb.ts.
 export const TLB = 0x4000;

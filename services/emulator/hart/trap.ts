@@ -3,6 +3,7 @@
 
 import type { Code } from '../wasm/code.ts';
 import { choose, type I32, type I64, i32, i64, select } from '../wasm/expr.ts';
+import { CAUSE_WATCHPOINT } from './break.ts';
 import { LINES, TRAP_COUNTS } from './layout.ts';
 import { CAUSE, EXIT, type Runtime, STATUS } from './runtime.ts';
 
@@ -64,6 +65,8 @@ export function defineTraps(rt: Runtime): void {
     const pc = c.let(rt.word64(h.get, 'pc'));
     const tval = c.var(rt.word64(h.get, 'tval'));
     c.set(rt.flag, i32.const(0));
+    // A watchpoint is no trap of the guest's: run() sees the cause.
+    c.if(i64.eq(cause, CAUSE_WATCHPOINT), () => c.return());
     // The tval of an illegal instruction is the instruction. Who raised it did not have it at hand.
     c.if(i64.eq(cause, CAUSE.ILLEGAL), () => {
       const bits = c.var(rt.call32('fetch16', h.get, pc));

@@ -2,17 +2,18 @@
 // know itself, which is SBI, the HSM state and the CLINT's timer.
 //
 //   stopped ──start by another hart──► ran ◄──► idle          ran | idle | stopped ──PAUSE──► paused
+//                                                                   ran ──a debugger's breakpoint──► breakpoint
 //                                       └─► halted (the system ends; nothing runs until a reset)
 //
 // A hart whose trap handler traps can never execute anything again: interrupts are off in a handler. Real hardware would
 // go on so for ever; here the machine ends as a failure, so that a person learns what is wrong.
 
 import type { Board } from '../board/board.ts';
-import { type HartPort, REQUEST, TIMEBASE_HZ } from '../hart/contract.ts';
+import { type HartExit, type HartPort, REQUEST, TIMEBASE_HZ } from '../hart/contract.ts';
 import { HSM } from '../sbi/hart-states.ts';
 import type { Sbi } from '../sbi/sbi.ts';
 
-export type SliceOutcome = 'ran' | 'idle' | 'stopped' | 'paused' | 'halted';
+export type SliceOutcome = 'ran' | 'idle' | 'stopped' | 'paused' | 'halted' | 'breakpoint';
 
 /** No hart sleeps longer than this without looking around. */
 const MAX_IDLE_MS = 10_000;
@@ -40,7 +41,16 @@ export class HartRunner {
     this.#stuckSlices = 0;
   }
 
+  /** One instruction for a debugger, with what SBI and the CLINT have to do with it; no interrupt is taken. */
+  stepInstruction(): SliceOutcome {
+    return this.#step((hart) => hart.step());
+  }
+
   step(instructions: number): SliceOutcome {
+    return this.#step((hart) => hart.run(instructions));
+  }
+
+  #step(execute: (hart: HartPort) => HartExit): SliceOutcome {
     const { hart } = this;
     const states = this.#board.hartStates;
     if ((this.#board.lines[hart.id]!.requests() & REQUEST.PAUSE) !== 0) return 'paused';
@@ -50,13 +60,14 @@ export class HartRunner {
     if (states.get(hart.id) !== HSM.STARTED) return 'stopped';
     this.#timerTicks = this.#board.clint.poll(hart.id);
     states.enterSlice(hart.id);
-    const exit = hart.run(instructions);
+    const exit = execute(hart);
     states.leaveSlice(hart.id);
     if (exit !== 'stuck') this.#stuckSlices = 0;
     switch (exit) {
       case 'budget':
-      case 'breakpoint':
         return 'ran';
+      case 'breakpoint':
+        return 'breakpoint';
       case 'wfi':
         return 'idle';
       case 'paused':

@@ -61,7 +61,14 @@ export function defineAccess(rt: Runtime): void {
     return { before, first: c.let(offsetOf(first)), next: c.let(offsetOf(next)) };
   };
 
+  /** Returns at once, with a trap that never reaches the guest, where a debugger watches these bytes. */
+  const stopIfWatched = (c: Code, h: I32, address: I64, size: I32, access: I32, failed?: I32 | I64): void =>
+    c.if(rt.word32(h, 'watchpoints'), () =>
+      c.if(rt.call32('watches', h, address, size, access), () => c.return(failed)),
+    );
+
   rt.module.define(loadSlow, ['i32', 'i64', 'i32'], (c, h, address, size) => {
+    stopIfWatched(c, h.get, address.get, size.get, i32.const(ACCESS.LOAD), zero);
     c.if(crosses(address.get, size.get), () => {
       const { before, first, next } = translateBoth(c, h.get, address.get, size.get, ACCESS.LOAD, zero);
       const value = c.var(zero);
@@ -93,6 +100,7 @@ export function defineAccess(rt: Runtime): void {
   });
 
   rt.module.define(storeSlow, ['i32', 'i64', 'i32', 'i64'], (c, h, address, size, value) => {
+    stopIfWatched(c, h.get, address.get, size.get, i32.const(ACCESS.STORE));
     c.if(crosses(address.get, size.get), () => {
       const { before, first, next } = translateBoth(c, h.get, address.get, size.get, ACCESS.STORE);
       const at = c.var(i32.const(0));
@@ -156,7 +164,8 @@ export function defineAccess(rt: Runtime): void {
       () => hit(c, h.get, address.get, size.get, 0, (offset) => c.return(offset)),
       () => hit(c, h.get, address.get, size.get, TLB_WRITE, (offset) => c.return(offset)),
     );
-    const access = i32.sub(i32.const(ACCESS.STORE), reserve.get);
+    const access = c.let(i32.sub(i32.const(ACCESS.STORE), reserve.get));
+    stopIfWatched(c, h.get, address.get, size.get, access, i32.const(0));
     const pa = c.let(rt.call64('walk', h.get, address.get, access, size.get));
     c.if(rt.flag.get, () => c.return(i32.const(0)));
     c.if(i32.eqz(inRam(h.get, pa, size.get)), () =>

@@ -160,6 +160,14 @@ export function defineWalk(rt: Runtime): void {
           c.set(entry, i32.add(i32.add(context.get, table), dataIndex(address.get)));
         },
       );
+      // What a debugger waits for has no entry: see hart/break.ts.
+      c.if(i32.or(rt.word32(h.get, 'breakpoints'), rt.word32(h.get, 'watchpoints')), () =>
+        c.if(
+          fetching,
+          () => c.if(rt.call32('breaksPage', h.get, page), () => c.return(pa.get)),
+          () => c.if(rt.call32('watchesPage', h.get, page), () => c.return(pa.get)),
+        ),
+      );
       c.store(state, 'i64', entry.get, page);
       c.store(state, 'i32', entry.get, value.get, 8);
       noteFill(rt, c, h.get, context.get, page, entry.get, pte.get, shift.get, mode);
