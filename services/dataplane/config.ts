@@ -3,6 +3,30 @@
 
 export interface SwitchConfig {
   readonly networks: readonly NetworkConfig[];
+  /** Those of the ports of this node, and those that their rules name. */
+  readonly securityGroups: readonly SecurityGroupConfig[];
+}
+
+export interface SecurityGroupConfig {
+  readonly id: string;
+  /** False: each direction needs a rule of its own. */
+  readonly stateful: boolean;
+  readonly rules: readonly SecurityRuleConfig[];
+  /** Addresses and CIDRs of the group's ports; needed only where a rule names the group. */
+  readonly members: readonly string[];
+}
+
+export interface SecurityRuleConfig {
+  readonly id: string;
+  readonly direction: 'ingress' | 'egress';
+  readonly ipVersion: 4 | 6;
+  /** An IP protocol number; null: any. */
+  readonly protocol: number | null;
+  /** The ports that are spoken to; for ICMP the type, and in `max` the code. Null: any. */
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly remoteCidr: string | null;
+  readonly remoteGroupId: string | null;
 }
 
 export interface NetworkConfig {
@@ -38,8 +62,10 @@ export interface PortConfig {
   readonly addresses: readonly { readonly subnetId: string; readonly ip: string }[];
   readonly hostname: string;
   readonly adminStateUp: boolean;
-  /** False: no anti-spoofing, and the port may have addresses that nobody knows. */
+  /** False: no anti-spoofing, no firewall, and the port may have addresses that nobody knows. */
   readonly portSecurity: boolean;
+  /** With port security, what no group allows is dropped. */
+  readonly securityGroupIds: readonly string[];
   /** More that the port may send as. `ip` is an address or a CIDR. */
   readonly allowedAddressPairs: readonly { readonly mac: string; readonly ip: string }[];
 }

@@ -8,6 +8,9 @@ export const DROP_REASONS = [
   'source-ip', // anti-spoofing: not an address of the port
   'arp-sender', // anti-spoofing: an ARP packet that claims what is not the port's
   'ethertype', // anti-spoofing: neither IP nor ARP
+  'egress-rules', // no security group lets the guest send it
+  'ingress-rules', // no security group lets the guest get it
+  'fragment', // a later piece of a packet whose first piece did not pass
   'dhcp-server', // a guest that answers DHCP itself
   'dhcp-ignored', // a DHCP message that needs no answer, or has no lease to answer with
   'dhcp-malformed',

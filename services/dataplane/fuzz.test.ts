@@ -54,6 +54,8 @@ function mutate(next: (below: number) => number): Uint8Array {
 test.each([1, 2, 3, 20260102])('frames of guests and datagrams of peers, seed %i', (seed) => {
   const next = generator(seed);
   const lab = new SwitchLab(networkConfig());
+  lab.groups = lab.groups.map((group) => ({ ...group, stateful: true }));
+  lab.apply(networkConfig());
   for (let round = 0; round < 5000; round++) {
     const bytes = mutate(next);
     const header = Uint8Array.from({ length: 12 }, () => (next(2) === 0 ? 0 : next(256)));

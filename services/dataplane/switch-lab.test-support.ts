@@ -1,6 +1,6 @@
 // A switch with pretend guests, for tests: frames go in by hand, and what comes out is kept by port and by VTEP.
 
-import type { NetworkConfig, PortConfig } from './config.ts';
+import type { NetworkConfig, PortConfig, SecurityGroupConfig } from './config.ts';
 import type { Frame } from './frame.ts';
 import type { Port, Vtep } from './tables.ts';
 import { VSwitch } from './vswitch.ts';
@@ -23,9 +23,29 @@ export const portConfig = (id: string, mac: string, ip: string, more: Partial<Po
   hostname: id,
   adminStateUp: true,
   portSecurity: true,
+  securityGroupIds: ['open'],
   allowedAddressPairs: [],
   ...more,
 });
+
+/** Lets everything pass. */
+export const OPEN_GROUP: SecurityGroupConfig = {
+  id: 'open',
+  stateful: false,
+  members: [],
+  rules: (['ingress', 'egress'] as const).flatMap((direction) =>
+    ([4, 6] as const).map((ipVersion) => ({
+      id: `${direction}-${ipVersion}`,
+      direction,
+      ipVersion,
+      protocol: null,
+      min: null,
+      max: null,
+      remoteCidr: null,
+      remoteGroupId: null,
+    })),
+  ),
+};
 
 /** Network n1 (VNI 5): a and b here, c on another node, a router at 10.0.0.1. */
 export const networkConfig = (more: Partial<NetworkConfig> = {}): NetworkConfig => ({
@@ -55,6 +75,7 @@ export class SwitchLab {
   readonly toPorts = new Map<string, Uint8Array[]>();
   readonly toVteps: { vtep: string; vni: number; bytes: Uint8Array; hash: number }[] = [];
   now = 0;
+  groups: readonly SecurityGroupConfig[] = [OPEN_GROUP];
 
   constructor(...networks: readonly NetworkConfig[]) {
     const sink = {
@@ -70,7 +91,7 @@ export class SwitchLab {
   }
 
   apply(...networks: readonly NetworkConfig[]): void {
-    this.vswitch.apply({ networks });
+    this.vswitch.apply({ networks, securityGroups: this.groups });
     for (const port of this.vswitch.tables.ports) port.plugged = true;
   }
 

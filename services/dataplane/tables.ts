@@ -7,6 +7,8 @@
 
 import type { NetworkConfig, PortConfig, SubnetConfig, SwitchConfig } from './config.ts';
 import { newPortCounters, type PortCounters } from './counters.ts';
+import { Firewall } from './firewall/firewall.ts';
+import { compileGroups, type SecurityGroup } from './firewall/rules.ts';
 import { type Ipv4, type Ipv4Prefix, inPrefix, ipv4Of, ipv4PrefixOf, ipv6Of, type Mac, macOf } from './wire/bytes.ts';
 
 /** Another node, by `address:port`. */
@@ -38,6 +40,8 @@ export interface Port {
   readonly adminStateUp: boolean;
   readonly portSecurity: boolean;
   readonly senders: readonly Sender[];
+  /** None without port security. */
+  readonly firewall: Firewall | undefined;
   readonly lease: Lease | undefined;
   /** Whether frames to unknown MAC addresses may be for it. */
   readonly mayHoldUnknownMacs: boolean;
@@ -91,6 +95,7 @@ export interface Tables {
   /** By index. */
   readonly ports: readonly Port[];
   readonly byPortId: ReadonlyMap<string, Port>;
+  readonly groups: ReadonlyMap<string, SecurityGroup>;
 }
 
 /**
@@ -100,7 +105,13 @@ export interface Tables {
 export const SERVICE_IP: Ipv4 = ipv4Of('169.254.169.254');
 export const SERVICE_MAC: Mac = macOf('0e:00:a9:fe:a9:fe');
 
-export const EMPTY_TABLES: Tables = { networks: new Map(), byVni: new Map(), ports: [], byPortId: new Map() };
+export const EMPTY_TABLES: Tables = {
+  networks: new Map(),
+  byVni: new Map(),
+  ports: [],
+  byPortId: new Map(),
+  groups: new Map(),
+};
 
 const isIpv6 = (text: string): boolean => text.includes(':');
 
@@ -109,16 +120,22 @@ export function compile(config: SwitchConfig, before: Tables = EMPTY_TABLES): Ta
   const byVni = new Map<number, Network>();
   const byPortId = new Map<string, Port>();
   const ports: Port[] = [];
+  const groups = compileGroups(config.securityGroups, before.groups);
   for (const networkConfig of config.networks) {
-    const network = compileNetwork(networkConfig, ports, before);
+    const network = compileNetwork(networkConfig, ports, groups, before);
     networks.set(network.id, network);
     if (network.vni !== null) byVni.set(network.vni, network);
     for (const port of network.ports) byPortId.set(port.id, port);
   }
-  return { networks, byVni, ports, byPortId };
+  return { networks, byVni, ports, byPortId, groups };
 }
 
-function compileNetwork(config: NetworkConfig, allPorts: Port[], before: Tables): Network {
+function compileNetwork(
+  config: NetworkConfig,
+  allPorts: Port[],
+  groups: ReadonlyMap<string, SecurityGroup>,
+  before: Tables,
+): Network {
   const fdb = new Map<Mac, Port | Vtep | Gateway>();
   const arp = new Map<Ipv4, Mac>();
   const ports: Port[] = [];
@@ -155,7 +172,10 @@ function compileNetwork(config: NetworkConfig, allPorts: Port[], before: Tables)
     if (!isIpv6(subnet.cidr)) subnets.set(subnet.id, compileSubnet(subnet, config, arp));
   }
   for (const portConfig of config.ports) {
-    const port = compilePort(portConfig, network, subnets, allPorts.length, before.byPortId.get(portConfig.id));
+    const port = compilePort(portConfig, network, subnets, allPorts.length, {
+      firewall: compileFirewall(portConfig, groups, before.byPortId.get(portConfig.id)),
+      before: before.byPortId.get(portConfig.id),
+    });
     allPorts.push(port);
     ports.push(port);
     fdb.set(port.mac, port);
@@ -192,7 +212,7 @@ function compilePort(
   network: Network,
   subnets: ReadonlyMap<string, Ipv4Subnet>,
   index: number,
-  before: Port | undefined,
+  { firewall, before }: { firewall: Firewall | undefined; before: Port | undefined },
 ): Port {
   const mac = macOf(config.mac);
   const pairs = config.allowedAddressPairs.map((pair) => ({ mac: macOf(pair.mac), ips: [pair.ip] }));
@@ -209,11 +229,25 @@ function compilePort(
     adminStateUp: config.adminStateUp,
     portSecurity: config.portSecurity,
     senders,
+    firewall,
     lease: leased && subnet?.dhcp ? { ip: ipv4Of(leased.ip), subnet } : undefined,
     mayHoldUnknownMacs: !config.portSecurity || pairs.some((pair) => pair.mac !== mac),
     counters: before?.counters ?? newPortCounters(),
     plugged: before?.plugged ?? false,
   };
+}
+
+/** Connections outlive a change of the configuration. */
+function compileFirewall(
+  config: PortConfig,
+  groups: ReadonlyMap<string, SecurityGroup>,
+  before: Port | undefined,
+): Firewall | undefined {
+  if (!config.portSecurity) return undefined;
+  const own = config.securityGroupIds.flatMap((id) => groups.get(id) ?? []);
+  const firewall = before?.firewall ?? new Firewall(own);
+  firewall.setGroups(own);
+  return firewall;
 }
 
 /** The link-local address that goes with a MAC address (RFC 4291 appendix A): its owner may always send from it. */

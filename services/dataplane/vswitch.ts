@@ -1,12 +1,12 @@
 // The switch of one node. Pure: frames come in as calls, go out through the sink; sockets, time and configuration belong
 // to whoever owns it (services/network/agent).
 //
-//   port ─► admission ─► anti-spoof ─► dhcp ─► arp ─► gateway ─► forward ─┬─► port
-//                │           │          │       │        │                └─► tunnel (VXLAN)
-//              drop        drop      answer   answer   answer
-//   tunnel ─► VNI and VTEP known ─► forward ─► port
+//   port ─► admission ─► anti-spoof ─► dhcp ─► arp ─► firewall ─► gateway ─► forward ─┬─► ingress firewall ─► port
+//                │           │          │       │        │           │                └─► tunnel (VXLAN)
+//              drop        drop      answer   answer    drop       answer
+//   tunnel ─► VNI and VTEP known ─► forward ─► ingress firewall ─► port
 //
-// Stateful firewalls have their places behind anti-spoof (egress) and before a port (ingress), routers that of gateway.
+// The switch's own answers pass no firewall: they answer what was let out. Routers have the place of gateway.
 
 import type { SwitchConfig } from './config.ts';
 import { count, type DropReason, newSwitchCounters, type SwitchCounters } from './counters.ts';
@@ -16,6 +16,7 @@ import { admission } from './layers/admission.ts';
 import { antiSpoof } from './layers/anti-spoof.ts';
 import { arp } from './layers/arp.ts';
 import { dhcp } from './layers/dhcp.ts';
+import { firewall } from './layers/firewall.ts';
 import { forward, forwardFromTunnel } from './layers/forward.ts';
 import { gateway } from './layers/gateway.ts';
 import { completeOffload } from './offload.ts';
@@ -24,7 +25,7 @@ import { GSO_NONE, NO_OFFLOAD, type Offload } from './wire/vnet-header.ts';
 import { flowHash, readVni, VXLAN_HEADER } from './wire/vxlan.ts';
 
 /** The layers that a frame from a port passes, in order. */
-export const LAYERS: readonly Layer[] = [admission, antiSpoof, dhcp, arp, gateway, forward];
+export const LAYERS: readonly Layer[] = [admission, antiSpoof, dhcp, arp, firewall, gateway, forward];
 
 /** Where frames leave. Each is whole, with its checksums, and must be taken before the call returns: it may be a view. */
 export interface Sink {
@@ -49,14 +50,16 @@ export class VSwitch {
   readonly counters: SwitchCounters = newSwitchCounters();
   readonly #sink: Sink;
   readonly #outputs: Outputs;
+  readonly #now: () => number;
   #tables: Tables = EMPTY_TABLES;
   #recorder: Recorder | undefined;
 
   constructor({ sink, now }: VSwitchInit) {
     this.#sink = sink;
+    this.#now = now;
     const dropFrame = this.#drop.bind(this);
     this.#outputs = {
-      toPort: (port, frame) => this.#toPort(port, frame),
+      toPort: (port, frame) => this.#toFirewalledPort(port, frame),
       toVtep: (vtep, vni, frame) => this.#toVtep(vtep, vni, frame),
       answer: (port, bytes) => this.#answer(port, bytes),
       drop: dropFrame,
@@ -114,6 +117,18 @@ export class VSwitch {
     if (frame === undefined) return 'malformed';
     forwardFromTunnel(frame, network, this.#outputs);
     return undefined;
+  }
+
+  #toFirewalledPort(port: Port, frame: Frame): void {
+    const reason = port.plugged ? port.firewall?.refusal(frame, 'ingress', this.#now()) : undefined;
+    if (reason === undefined) {
+      this.#toPort(port, frame);
+      return;
+    }
+    // Counted for the port that did not want it, not for the one that sent it.
+    count(this.counters.drops, reason);
+    count(port.counters.drops, reason);
+    this.#recorder?.drop(reason, frame);
   }
 
   #toPort(port: Port, frame: Frame): void {

@@ -9,7 +9,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VSwitch, wire } from '#dataplane';
 import type { Network, Port } from '#model';
-import { MAC_A, MAC_B, MAC_C, networkConfig, udpFrame } from '../../services/dataplane/switch-lab.test-support.ts';
+import {
+  MAC_A,
+  MAC_B,
+  MAC_C,
+  networkConfig,
+  OPEN_GROUP,
+  udpFrame,
+} from '../../services/dataplane/switch-lab.test-support.ts';
 import { NetworkLab } from '../support/network-lab.ts';
 
 const SECONDS = 2;
@@ -114,7 +121,7 @@ async function ping(from: Guest, to: Guest, frame: Buffer, answer: Buffer): Prom
 
 function switching(): void {
   const vswitch = new VSwitch({ sink: { toPort: () => {}, toTunnel: () => {} }, now: () => performance.now() });
-  vswitch.apply({ networks: [networkConfig()] });
+  vswitch.apply({ networks: [networkConfig()], securityGroups: [OPEN_GROUP] });
   for (const port of vswitch.tables.ports) port.plugged = true;
   const from = vswitch.tables.byPortId.get('a');
   if (from === undefined) throw new Error('no port a');

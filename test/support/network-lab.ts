@@ -15,9 +15,14 @@ import {
   PORT,
   type Port,
   type PortRequest,
+  planDefaultSecurityGroup,
   planNetwork,
   planPort,
   planSubnet,
+  SECURITY_GROUP,
+  SECURITY_GROUP_RULE,
+  type SecurityGroup,
+  type SecurityGroupRule,
   SUBNET,
   type SubnetRequest,
 } from '#model';
@@ -48,6 +53,7 @@ export class NetworkLab {
   readonly folder: string;
   readonly addresses = new Map<string, string>();
   #controller: Startable | undefined;
+  #open: Promise<SecurityGroup> | undefined;
   readonly #options: LabOptions;
 
   private constructor(folder: string, options: LabOptions) {
@@ -142,13 +148,56 @@ export class NetworkLab {
     return { network, subnetId: planned.id };
   }
 
+  /** A group of the lab's project that lets everything out, and in what the rules say. */
+  async addGroup(name: string, ...rules: readonly Partial<SecurityGroupRule>[]): Promise<SecurityGroup> {
+    const planned = planDefaultSecurityGroup('p', newUuid, systemClock.now());
+    const group = { ...planned.group, name };
+    const egress = planned.rules.filter((rule) => rule.direction === 'egress');
+    await this.records.transact((tx) => {
+      tx.create(SECURITY_GROUP, group);
+      for (const rule of egress) tx.create(SECURITY_GROUP_RULE, rule);
+    });
+    for (const rule of rules) await this.addRule(group, rule);
+    return group;
+  }
+
+  /** Ingress over IPv4 from anybody, unless told otherwise. */
+  async addRule(group: SecurityGroup, more: Partial<SecurityGroupRule>): Promise<SecurityGroupRule> {
+    const rule: SecurityGroupRule = {
+      id: newUuid(),
+      projectId: 'p',
+      securityGroupId: group.id,
+      direction: 'ingress',
+      etherType: 'IPv4',
+      protocol: null,
+      portRangeMin: null,
+      portRangeMax: null,
+      remoteIpPrefix: null,
+      remoteGroupId: null,
+      description: '',
+      createdAt: 0,
+      updatedAt: 0,
+      revisionNumber: 0,
+      ...more,
+    };
+    await this.records.transact((tx) => tx.create(SECURITY_GROUP_RULE, rule));
+    return rule;
+  }
+
+  /** What lab guests have unless told otherwise: everything in and out. */
+  async #openGroup(): Promise<string> {
+    this.#open ??= this.addGroup('open', { etherType: 'IPv4' }, { etherType: 'IPv6' });
+    return (await this.#open).id;
+  }
+
   async addPort(network: Network, request: Partial<PortRequest>): Promise<Port> {
+    const securityGroupIds = request.securityGroupIds ?? [await this.#openGroup()];
     return this.records.transact((tx) => {
       const port = planPort({
         network,
         subnets: tx.list(SUBNET, (subnet) => subnet.networkId === network.id),
         ports: tx.list(PORT, (port) => port.networkId === network.id),
-        request: { projectId: 'p', ...request },
+        request: { projectId: 'p', securityGroupIds, ...request },
         newId: newUuid,
         now: systemClock.now(),
       });

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import {
   chargeNetworkQuota,
   formatCidr,
+  IP_PROTOCOLS,
+  ipProtocolNumber,
   networkError,
   networkNotFound,
   parseCidr,
@@ -13,35 +15,6 @@ import {
 import { cidrOrAddress, description, integer, projectId, uuid } from './attributes.ts';
 import type { View } from './listing.ts';
 import { commonView, type Resource, resourceRoutes } from './resource.ts';
-
-/** Names that Neutron knows, with their numbers. */
-const PROTOCOLS: Readonly<Record<string, number>> = {
-  ah: 51,
-  dccp: 33,
-  egp: 8,
-  esp: 50,
-  gre: 47,
-  hopopt: 0,
-  icmp: 1,
-  icmpv6: 58,
-  igmp: 2,
-  ip: 0,
-  ipip: 4,
-  'ipv6-encap': 41,
-  'ipv6-frag': 44,
-  'ipv6-icmp': 58,
-  'ipv6-nonxt': 59,
-  'ipv6-opts': 60,
-  'ipv6-route': 43,
-  ospf: 89,
-  pgm: 113,
-  rsvp: 46,
-  sctp: 132,
-  tcp: 6,
-  udp: 17,
-  udplite: 136,
-  vrrp: 112,
-};
 
 const protocol = z.preprocess(
   (value) => (typeof value === 'number' ? String(value) : typeof value === 'string' ? value.toLowerCase() : value),
@@ -86,9 +59,9 @@ const invalid = (type: string, message: string) => networkError('invalid', type,
 
 function protocolNumber(text: string | null): number | undefined {
   if (text === null) return undefined;
-  const number = PROTOCOLS[text] ?? (/^\d{1,3}$/.test(text) ? Number(text) : undefined);
-  if (number === undefined || number > 255) {
-    const known = Object.keys(PROTOCOLS).join(', ');
+  const number = ipProtocolNumber(text);
+  if (number === undefined) {
+    const known = Object.keys(IP_PROTOCOLS).join(', ');
     throw invalid(
       'SecurityGroupRuleInvalidProtocol',
       `Security group rule protocol ${text} not supported. Only protocol values [${known}] and integer representations [0 to 255] are supported.`,

@@ -14,6 +14,7 @@ export const IPV4_HEADER = 20;
 
 export const FRAGMENT_OFFSET_MASK = 0x1fff;
 export const DONT_FRAGMENT = 0x4000;
+export const MORE_FRAGMENTS = 0x2000;
 
 export const PROTOCOL_ICMP = 1;
 export const PROTOCOL_TCP = 6;

@@ -1,10 +1,32 @@
 // From the controller's message to the switch's configuration. Conversion alone: nothing is decided here.
-import type { NetworkConfig, SwitchConfig } from '#dataplane';
+import type { NetworkConfig, SecurityGroupConfig, SecurityRuleConfig, SwitchConfig } from '#dataplane';
 import type { networkV1 } from '#gen';
 
 export const switchConfigOf = (state: networkV1.HostState__Output): SwitchConfig => ({
   networks: state.networks.map(networkConfigOf),
+  securityGroups: state.securityGroups.map(groupConfigOf),
 });
+
+const groupConfigOf = ({ id, stateful, rules, members }: networkV1.SecurityGroup__Output): SecurityGroupConfig => ({
+  id,
+  stateful,
+  rules: rules.map(ruleConfigOf),
+  members,
+});
+
+const ruleConfigOf = (rule: networkV1.SecurityRule__Output): SecurityRuleConfig => ({
+  id: rule.id,
+  direction: rule.egress ? 'egress' : 'ingress',
+  ipVersion: rule.ipVersion === 6 ? 6 : 4,
+  protocol: orNull(rule.protocol),
+  min: orNull(rule.min),
+  max: orNull(rule.max),
+  remoteCidr: rule.remoteCidr || null,
+  remoteGroupId: rule.remoteGroupId || null,
+});
+
+/** -1 stands for any. */
+const orNull = (value: number): number | null => (value < 0 ? null : value);
 
 function networkConfigOf(network: networkV1.Network__Output): NetworkConfig {
   return {

@@ -1,12 +1,20 @@
-// The state of each host, as it was last planned. Planned by network: a change of one does not touch the others.
+// The state of each host, as it was last planned. Planned by network, and by the security groups of a host's ports: a
+// change of one does not touch the hosts that have nothing of it.
 
 import type { networkV1 } from '#gen';
 import type { IntentIndex } from './intent-index.ts';
 import { planHosts } from './plan.ts';
+import { planGroups } from './plan-groups.ts';
+
+interface HostPlan {
+  readonly networks: Map<string, networkV1.Network>;
+  groups: readonly networkV1.SecurityGroup[];
+  /** The groups of its ports. */
+  used: ReadonlySet<string>;
+}
 
 export class HostStates {
-  /** By host, then by network. */
-  readonly #hosts = new Map<string, Map<string, networkV1.Network>>();
+  readonly #hosts = new Map<string, HostPlan>();
   readonly #index: IntentIndex;
 
   constructor(index: IntentIndex) {
@@ -19,30 +27,48 @@ export class HostStates {
     for (const id of this.#index.takeChanged()) {
       const intent = this.#index.intentOf(id);
       const planned = intent === undefined ? new Map<string, networkV1.Network>() : planHosts(intent);
-      for (const [host, networks] of this.#hosts) {
+      for (const [host, { networks }] of this.#hosts) {
         if (!planned.has(host) && networks.delete(id)) changed.add(host);
       }
       for (const [host, network] of planned) {
-        const networks = this.#networksOf(host);
+        const { networks } = this.#planOf(host);
         if (JSON.stringify(networks.get(id)) === JSON.stringify(network)) continue;
         networks.set(id, network);
         changed.add(host);
       }
     }
+    this.#refreshGroups(changed);
     return changed;
   }
 
-  stateOf(host: string): networkV1.HostState {
-    const networks = [...(this.#hosts.get(host)?.values() ?? [])];
-    return { host, revision: this.#index.revision, networks };
+  /** Hosts whose ports have changed, and hosts that use a group that has. */
+  #refreshGroups(changed: Set<string>): void {
+    const groups = this.#index.groups.takeChanged();
+    for (const [host, plan] of this.#hosts) {
+      if (changed.has(host)) plan.used = groupsUsed(plan.networks.values());
+      else if (plan.used.isDisjointFrom(groups)) continue;
+      const planned = planGroups(plan.used, this.#index.groups);
+      if (JSON.stringify(planned) === JSON.stringify(plan.groups)) continue;
+      plan.groups = planned;
+      changed.add(host);
+    }
   }
 
-  #networksOf(host: string): Map<string, networkV1.Network> {
-    let networks = this.#hosts.get(host);
-    if (networks === undefined) {
-      networks = new Map();
-      this.#hosts.set(host, networks);
+  stateOf(host: string): networkV1.HostState {
+    const plan = this.#hosts.get(host);
+    const networks = [...(plan?.networks.values() ?? [])];
+    return { host, revision: this.#index.revision, networks, securityGroups: [...(plan?.groups ?? [])] };
+  }
+
+  #planOf(host: string): HostPlan {
+    let plan = this.#hosts.get(host);
+    if (plan === undefined) {
+      plan = { networks: new Map(), groups: [], used: new Set() };
+      this.#hosts.set(host, plan);
     }
-    return networks;
+    return plan;
   }
 }
+
+const groupsUsed = (networks: Iterable<networkV1.Network>): Set<string> =>
+  new Set([...networks].flatMap(({ ports = [] }) => ports.flatMap((port) => port.securityGroupIds ?? [])));

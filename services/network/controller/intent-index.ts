@@ -1,8 +1,20 @@
 // The records that host states are made from, by network, fed by watches; and which networks have changed since they were
-// last planned. `revision` is that of the last change seen, deletions included.
+// last planned; security groups likewise (group-index.ts). `revision` is that of the last change seen, deletions included.
 
-import { HOST, type Kind, NETWORK, type Network, PORT, type Port, SUBNET, type Subnet } from '#model';
+import {
+  HOST,
+  type Kind,
+  NETWORK,
+  type Network,
+  PORT,
+  type Port,
+  SECURITY_GROUP,
+  SECURITY_GROUP_RULE,
+  SUBNET,
+  type Subnet,
+} from '#model';
 import type { RecordChange, Records } from '#store';
+import { GroupIndex } from './group-index.ts';
 import type { NetworkIntent } from './plan.ts';
 
 interface Entry {
@@ -15,6 +27,7 @@ export class IntentIndex {
   readonly #networks = new Map<string, Entry>();
   readonly #vteps = new Map<string, string>();
   readonly #changed = new Set<string>();
+  readonly groups = new GroupIndex();
   readonly #onChange: () => void;
   #cancels: (() => void)[] = [];
   #revision = 0;
@@ -44,6 +57,14 @@ export class IntentIndex {
       this.#entry(network.id).network = present ? network : undefined;
       return network.id;
     });
+    follow(SECURITY_GROUP, (group, present) => {
+      this.groups.takeGroup(group, present);
+      return '';
+    });
+    follow(SECURITY_GROUP_RULE, (rule, present) => {
+      this.groups.takeRule(rule, present);
+      return '';
+    });
     follow(SUBNET, (subnet, present) => {
       keep(this.#entry(subnet.networkId).subnets, subnet, present);
       return subnet.networkId;
@@ -52,8 +73,9 @@ export class IntentIndex {
       const { ports } = this.#entry(port.networkId);
       const before = ports.get(port.id);
       keep(ports, port, present);
+      const moved = this.groups.takePort(port, present);
       // The status comes from here: it tells hosts nothing.
-      if (present && before !== undefined && isSameToHosts(before, port)) return undefined;
+      if (present && before !== undefined && isSameToHosts(before, port)) return moved ? '' : undefined;
       return port.networkId;
     });
   }
@@ -119,6 +141,7 @@ function isSameToHosts(a: Port, b: Port): boolean {
       port.adminStateUp,
       port.deviceOwner,
       port.portSecurityEnabled,
+      port.securityGroupIds,
       port.allowedAddressPairs,
       port.dnsName,
       port.binding.hostId,

@@ -75,6 +75,7 @@ const planPort = (
   hostname: port.dnsName,
   adminStateUp: port.adminStateUp && network.adminStateUp,
   portSecurity: port.portSecurityEnabled,
+  securityGroupIds: [...port.securityGroupIds].sort(),
   allowedAddressPairs: port.allowedAddressPairs.map(({ macAddress, ipAddress }) => ({
     mac: macAddress,
     ip: ipAddress,

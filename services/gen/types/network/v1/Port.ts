@@ -11,6 +11,7 @@ export interface Port {
   'adminStateUp'?: (boolean);
   'portSecurity'?: (boolean);
   'allowedAddressPairs'?: (_network_v1_AddressPair)[];
+  'securityGroupIds'?: (string)[];
 }
 
 export interface Port__Output {
@@ -21,4 +22,5 @@ export interface Port__Output {
   'adminStateUp': (boolean);
   'portSecurity': (boolean);
   'allowedAddressPairs': (_network_v1_AddressPair__Output)[];
+  'securityGroupIds': (string)[];
 }
