@@ -39,6 +39,7 @@ import { FrameSocket } from './frame-socket.ts';
 import type { Firmware } from './hart-messages.ts';
 import { HartThreads } from './hart-threads.ts';
 import { hostTime } from './host-time.ts';
+import { adviseHugePages } from './huge-pages.ts';
 import { readSnapshot, writeSnapshot } from './snapshot-folder.ts';
 import { type GuestEvent, isFinal, transition } from './state.ts';
 import { stuckReason } from './stuck.ts';
@@ -166,6 +167,8 @@ export class Guest {
         this.#to('run');
         await this.#go();
       }
+      // Loading what it takes is not worth a later first instruction.
+      setImmediate(() => adviseHugePages(this.#ram.bytes));
     });
   }
 
