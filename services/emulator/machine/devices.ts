@@ -4,10 +4,19 @@ import type { BlockBackend, ConsoleBackend, EntropyBackend, FrameBackend } from 
 import type { Board } from '../board/board.ts';
 import type { GuestMemory } from '../board/guest-memory.ts';
 import { BOARD_SIGNAL, type PowerRequest } from '../board/signals.ts';
+import type { Framebuffer } from '../display/framebuffer.ts';
 import { type BlockOptions, blockSlot, VirtioBlock } from '../virtio/block.ts';
 import { consoleSlot, VirtioConsole } from '../virtio/console.ts';
 import type { DeviceHost, VirtioDevice } from '../virtio/device.ts';
-import { powerButtonSlot, VirtioPowerButton } from '../virtio/input.ts';
+import { gpuSlot, VirtioGpu } from '../virtio/gpu.ts';
+import {
+  keyboardSlot,
+  powerButtonSlot,
+  tabletSlot,
+  VirtioKeyboard,
+  VirtioPowerButton,
+  VirtioTablet,
+} from '../virtio/input.ts';
 import { type NetOptions, netSlot, VirtioNet } from '../virtio/net.ts';
 import type { VirtioSlot } from '../virtio/registers.ts';
 import { rngSlot, VirtioRng } from '../virtio/rng.ts';
@@ -17,6 +26,9 @@ export type DeviceSpec =
   | { readonly type: 'net'; readonly backend: FrameBackend; readonly options: NetOptions }
   | { readonly type: 'console'; readonly backend: ConsoleBackend }
   | { readonly type: 'rng'; readonly backend: EntropyBackend }
+  | { readonly type: 'gpu'; readonly screen: Framebuffer }
+  | { readonly type: 'keyboard' }
+  | { readonly type: 'tablet' }
   | { readonly type: 'power-button' };
 
 export function slotOf(spec: DeviceSpec): VirtioSlot {
@@ -29,6 +41,12 @@ export function slotOf(spec: DeviceSpec): VirtioSlot {
       return consoleSlot();
     case 'rng':
       return rngSlot;
+    case 'gpu':
+      return gpuSlot;
+    case 'keyboard':
+      return keyboardSlot;
+    case 'tablet':
+      return tabletSlot;
     case 'power-button':
       return powerButtonSlot;
   }
@@ -44,6 +62,12 @@ function deviceOf(spec: DeviceSpec, host: DeviceHost): VirtioDevice {
       return new VirtioConsole(host, spec.backend);
     case 'rng':
       return new VirtioRng(host, spec.backend);
+    case 'gpu':
+      return new VirtioGpu(host, spec.screen);
+    case 'keyboard':
+      return new VirtioKeyboard(host);
+    case 'tablet':
+      return new VirtioTablet(host);
     case 'power-button':
       return new VirtioPowerButton(host);
   }

@@ -3,6 +3,7 @@
 
 import { expect, it } from 'vitest';
 import { RAM_BASE } from '../board/memory-map.ts';
+import { Framebuffer } from '../display/framebuffer.ts';
 import type { DeviceSpec } from '../machine/devices.ts';
 import type { Driver, DriverQueue } from './driver.ts';
 import { MMIO, STATUS } from './registers.ts';
@@ -27,6 +28,9 @@ const SPECS: Record<string, { spec: DeviceSpec; queues: number }> = {
   console: { spec: { type: 'console', backend: screen }, queues: 2 },
   rng: { spec: { type: 'rng', backend: { fill: (into) => into.fill(1) } }, queues: 1 },
   input: { spec: { type: 'power-button' }, queues: 2 },
+  keyboard: { spec: { type: 'keyboard' }, queues: 2 },
+  tablet: { spec: { type: 'tablet' }, queues: 2 },
+  gpu: { spec: { type: 'gpu', screen: new Framebuffer(64, 48) }, queues: 2 },
 };
 
 const RAM = 1 << 20;

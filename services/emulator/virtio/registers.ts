@@ -1,7 +1,16 @@
 // Names and numbers of the virtio specification (1.2), spelled as there.
 
 /** Device IDs, chapter 5. */
-export const DEVICE_ID = { NET: 1, BLOCK: 2, CONSOLE: 3, ENTROPY: 4, BALLOON: 5, INPUT: 18, SOCKET: 19 } as const;
+export const DEVICE_ID = {
+  NET: 1,
+  BLOCK: 2,
+  CONSOLE: 3,
+  ENTROPY: 4,
+  BALLOON: 5,
+  GPU: 16,
+  INPUT: 18,
+  SOCKET: 19,
+} as const;
 
 /** Device status, 2.1. */
 export const STATUS = {
