@@ -27,6 +27,7 @@ export * from './machine/devices.ts';
 export * from './machine/hart-runner.ts';
 export * from './machine/machine.ts';
 export * from './sbi/sbi.ts';
+export * from './snapshot/dirty-log.ts';
 export * from './snapshot/machine-state.ts';
 export { VirtioBlock } from './virtio/block.ts';
 export { VirtioConsole } from './virtio/console.ts';

@@ -8,7 +8,7 @@ export class GuestMemory {
   readonly words16: Uint16Array<SharedArrayBuffer>;
   readonly words32: Uint32Array<SharedArrayBuffer>;
   readonly size: number;
-  /** Told after each write by a device, with an offset in RAM: pages may hold decoded instructions. */
+  /** Told after each write by a device, with an offset in RAM: for the dirty log. */
   onWritten: (offset: number, length: number) => void = () => undefined;
 
   constructor(buffer: SharedArrayBuffer) {

@@ -16,9 +16,10 @@ export const LINE = { SSIP: 1 << 1, MSIP: 1 << 3, STIP: 1 << 5, MTIP: 1 << 7, SE
 
 /**
  * Bits of the request word: what another thread asks of a hart; seen at the next slice border.
- * FENCE_I, SFENCE_VMA: a remote fence; PAUSE: leave run() with 'paused' and stay out until it is cleared.
+ * FENCE_I, SFENCE_VMA: a remote fence; WRITES: give up all permission to write (the dirty log starts a new round), and
+ * lower the bit afterwards, with a notify on `requests`, so that the round's owner knows; PAUSE: leave run() with 'paused' and stay out until it is cleared.
  */
-export const REQUEST = { FENCE_I: 1, SFENCE_VMA: 2, PAUSE: 4 } as const;
+export const REQUEST = { FENCE_I: 1, SFENCE_VMA: 2, PAUSE: 4, WRITES: 8 } as const;
 
 /** What a hart asks of its machine, on the hart's own thread. Synchronous; addresses are exact integers below 2^53. */
 export interface HartBus {
@@ -58,6 +59,9 @@ export interface HartPort {
   run(instructions: number): HartExit;
   /** Blocks the thread (Atomics.wait) until a line or request is raised, the timer is due, or `milliseconds` passed. */
   park(milliseconds: number): void;
+
+  /** Carries out what other threads ask (all but PAUSE) without running: for a hart that is stopped. */
+  answer(): void;
 
   pc: bigint;
   /** Integer register 0..31, as unsigned 64 bits. */

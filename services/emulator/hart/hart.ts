@@ -172,17 +172,9 @@ export class Hart implements HartPort {
     let left = instructions;
     if (this.#region.word('cause') === WATCHPOINT) this.#region.setWord('cause', 0n);
     while (left > 0) {
-      const asked = Atomics.load(this.#words, requests);
-      if (asked !== 0) {
-        if (asked & REQUEST.SFENCE_VMA) {
-          Atomics.and(this.#words, requests, ~REQUEST.SFENCE_VMA);
-          wasm.flushAll(base);
-        }
-        if (asked & REQUEST.FENCE_I) {
-          Atomics.and(this.#words, requests, ~REQUEST.FENCE_I);
-          wasm.fenceI(base);
-        }
-        if (asked & REQUEST.PAUSE) return 'paused';
+      if (Atomics.load(this.#words, requests) !== 0) {
+        this.answer();
+        if ((Atomics.load(this.#words, requests) & REQUEST.PAUSE) !== 0) return 'paused';
       }
       this.#updateTimer();
       if (!this.#stepping && wasm.takeInterrupt(base)) this.#region.setWord32('waiting', 0);
@@ -213,6 +205,25 @@ export class Hart implements HartPort {
       if (traps === slice && traps >= STUCK_TRAPS) return 'stuck';
     }
     return 'budget';
+  }
+
+  answer(): void {
+    const requests = (this.#base + REQUESTS) / 4;
+    const asked = Atomics.load(this.#words, requests);
+    if (asked & REQUEST.SFENCE_VMA) {
+      Atomics.and(this.#words, requests, ~REQUEST.SFENCE_VMA);
+      this.#wasm.flushAll(this.#base);
+    }
+    if (asked & REQUEST.FENCE_I) {
+      Atomics.and(this.#words, requests, ~REQUEST.FENCE_I);
+      this.#wasm.fenceI(this.#base);
+    }
+    if (asked & REQUEST.WRITES) {
+      // Lowered afterwards: whoever asked goes by it.
+      this.#wasm.flushWrites(this.#base);
+      Atomics.and(this.#words, requests, ~REQUEST.WRITES);
+      Atomics.notify(this.#words, requests);
+    }
   }
 
   /** The instruction at the pc was counted and not executed. */

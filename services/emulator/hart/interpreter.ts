@@ -25,6 +25,7 @@ export interface InterpreterExports {
   writeSatp(hart: number, value: bigint): void;
   setContext(hart: number): void;
   flushAll(hart: number): void;
+  flushWrites(hart: number): void;
   fenceI(hart: number): void;
   decodeBits(hart: number, slot: number, bits: number, cold: number): void;
 }
@@ -38,6 +39,7 @@ const EXPORTS: readonly (keyof InterpreterExports)[] = [
   'writeSatp',
   'setContext',
   'flushAll',
+  'flushWrites',
   'fenceI',
   'decodeBits',
 ];

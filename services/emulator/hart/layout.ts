@@ -1,7 +1,8 @@
 // The layout of the state memory. All offsets are in bytes.
 //
 //   0            the machine's own shared words (devices, rings): 256 KiB, laid out by the machine
-//   256 KiB      hart 0: registers, CSRs, shared words │ TLBs │ code directory │ decoded pages
+//   256 KiB      the dirty log: a switch, and a bit for each page of RAM
+//   384 KiB      hart 0: registers, CSRs, shared words │ TLBs │ code directory │ decoded pages
 //   + HART_SIZE  hart 1 ...
 //
 // Only what is touched costs memory: the directory and the decoded pages are large and mostly empty.
@@ -14,6 +15,11 @@ const WASM_PAGE = 65536;
 /** The machine's words: the first thing in the state memory. */
 export const MACHINE_WORDS_OFFSET = 0;
 export const MACHINE_WORDS_SIZE = 256 * 1024;
+
+/** Pages of RAM that have been written to, while DIRTY_ON is not 0; see snapshot/dirty-log.ts. Untouched while it is. */
+export const DIRTY_ON = MACHINE_WORDS_SIZE;
+export const DIRTY_BITS = DIRTY_ON + 64;
+const DIRTY_SIZE = 128 * 1024;
 
 export const MAX_HARTS = 8;
 /** The most RAM that a guest may have: WebAssembly's 4 GiB less a margin for the last page. */
@@ -187,7 +193,7 @@ const align = (value: number, to: number): number => Math.ceil(value / to) * to;
 export const HART_SIZE = align(CODE + CODE_PAGES * CODE_PAGE_SIZE, WASM_PAGE);
 
 /** Where the region of a hart starts. */
-export const hartOffset = (id: number): number => MACHINE_WORDS_SIZE + id * HART_SIZE;
+export const hartOffset = (id: number): number => MACHINE_WORDS_SIZE + DIRTY_SIZE + id * HART_SIZE;
 
 /** The shared words of a hart, as offsets into the state memory. */
 export const hartWords = (id: number): HartWords => ({

@@ -54,6 +54,7 @@ export class HartRunner {
     const { hart } = this;
     const states = this.#board.hartStates;
     if ((this.#board.lines[hart.id]!.requests() & REQUEST.PAUSE) !== 0) return 'paused';
+    this.hart.answer();
     if (this.#halted) return 'halted';
     const start = states.takeStart(hart.id);
     if (start !== undefined) hart.reset(start.pc, 1, BigInt(hart.id), start.opaque);
@@ -97,7 +98,7 @@ export class HartRunner {
     const lines = this.#board.lines[this.hart.id]!;
     const seen = lines.wakes();
     const states = this.#board.hartStates;
-    if ((lines.requests() & REQUEST.PAUSE) !== 0) return;
+    if (lines.requests() !== 0) return;
     if (!this.#halted && states.get(this.hart.id) !== HSM.STOPPED) return;
     lines.sleep(seen, MAX_IDLE_MS);
   }

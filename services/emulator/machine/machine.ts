@@ -6,11 +6,12 @@ import { Board } from '../board/board.ts';
 import { GuestMemory } from '../board/guest-memory.ts';
 import { SharedHartLines } from '../board/lines.ts';
 import type { PowerRequest } from '../board/signals.ts';
-import type { HartPort } from '../hart/contract.ts';
+import { type HartPort, REQUEST } from '../hart/contract.ts';
 import { Hart } from '../hart/hart.ts';
 import { compileInterpreter } from '../hart/interpreter.ts';
 import { hartWords, newRamMemory, newStateMemory } from '../hart/layout.ts';
 import { Sbi } from '../sbi/sbi.ts';
+import { DirtyLog } from '../snapshot/dirty-log.ts';
 import { checkState, type MachineStateV1, restoreBoard, saveMachine } from '../snapshot/machine-state.ts';
 import { type BootFiles, boot } from './boot.ts';
 import { DeviceSet, type DeviceSpec, slotOf } from './devices.ts';
@@ -39,6 +40,7 @@ export class Machine {
   readonly board: Board;
   readonly ram: GuestMemory;
   readonly devices: DeviceSet;
+  readonly dirtyLog: DirtyLog;
   readonly #options: MachineOptions;
   readonly #module: WebAssembly.Module;
   readonly #ramMemory: WebAssembly.Memory;
@@ -57,6 +59,8 @@ export class Machine {
     this.#stateMemory = newStateMemory(harts);
     const state = this.#stateMemory.buffer as unknown as SharedArrayBuffer;
     this.ram = new GuestMemory(this.#ramMemory.buffer as unknown as SharedArrayBuffer);
+    this.dirtyLog = new DirtyLog(state, this.ram.size);
+    this.ram.onWritten = (offset, length) => this.dirtyLog.note(offset, length);
     this.board = new Board({
       arena: state,
       lines: Array.from({ length: harts }, (_, hart) => new SharedHartLines(state, hartWords(hart))),
@@ -149,6 +153,24 @@ export class Machine {
     this.#power = undefined;
     this.board.clock.thaw();
     this.devices.resume();
+  }
+
+  /** From here on, pages that are written to are noted. */
+  startDirtyLog(): void {
+    this.dirtyLog.start();
+    this.#giveUpWrites();
+  }
+
+  /** The pages noted since the last call, as a bitmap (DirtyLog.take). */
+  takeDirty(): Uint8Array {
+    const taken = this.dirtyLog.take();
+    this.#giveUpWrites();
+    return taken;
+  }
+
+  /** Harts are on this very thread: they answer before they store anything. */
+  #giveUpWrites(): void {
+    for (const lines of this.board.lines) lines.request(REQUEST.WRITES);
   }
 
   hart(id: number): HartPort {

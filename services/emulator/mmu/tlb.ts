@@ -51,6 +51,7 @@ export function defineTlb(rt: Runtime): void {
   const { state } = rt;
   const dropTransients = rt.declare('dropTransients', ['i32'], undefined);
   const flushAll = rt.declare('flushAll', ['i32'], undefined);
+  const flushWrites = rt.declare('flushWrites', ['i32'], undefined);
   const flushAddress = rt.declare('flushAddress', ['i32', 'i32', 'i64'], undefined);
   const sfenceVma = rt.declare('sfenceVma', ['i32', 'i64', 'i32', 'i64', 'i32'], undefined);
   const setContext = rt.declare('setContext', ['i32'], undefined);
@@ -94,6 +95,17 @@ export function defineTlb(rt: Runtime): void {
     rt.setWord(c, h.get, 'transients', i32.const(0));
     eachUser(c, h.get, (context) => c.store(state, 'i64', context, i64.const(-1n), TLB_KEY));
     c.call(setAddressSpace, h.get, rt.word64(h.get, 'satp'));
+  });
+
+  // Every page must be asked for again before the next store to it: how the dirty log learns of it.
+  rt.module.define(flushWrites, ['i32'], (c, h) => {
+    const table = c.var(i32.add(h.get, TLB + TLB_WRITE));
+    const end = c.let(i32.add(h.get, TLB + TLB_CONTEXTS * TLB_CONTEXT_SIZE));
+    c.loop((again) => {
+      c.fill(state, table.get, i32.const(0xff), i32.const(TLB_FETCH - TLB_WRITE));
+      c.set(table, i32.add(table.get, TLB_CONTEXT_SIZE));
+      c.brIf(again, i32.ltU(table.get, end));
+    });
   });
 
   // One page of one context. A superpage has an entry for each of its pages that was touched: where the address may

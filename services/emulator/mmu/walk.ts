@@ -2,7 +2,16 @@
 // tables and of the page, and the refill of the TLB.
 
 import { RAM_BASE } from '../hart/contract.ts';
-import { TLB_FETCH, TLB_SUPER_HIGH, TLB_SUPER_LOW, TLB_WRITE, TRANSIENT_LIMIT, TRANSIENTS } from '../hart/layout.ts';
+import {
+  DIRTY_BITS,
+  DIRTY_ON,
+  TLB_FETCH,
+  TLB_SUPER_HIGH,
+  TLB_SUPER_LOW,
+  TLB_WRITE,
+  TRANSIENT_LIMIT,
+  TRANSIENTS,
+} from '../hart/layout.ts';
 import { ACCESS, CAUSE, type Runtime } from '../hart/runtime.ts';
 import type { Code } from '../wasm/code.ts';
 import { type I32, type I64, i32, i64, select } from '../wasm/expr.ts';
@@ -51,12 +60,26 @@ export function defineWalk(rt: Runtime): void {
   const { state, ram } = rt;
   const failed = i64.const(-1n);
   const walk = rt.declare('walk', ['i32', 'i64', 'i32', 'i32'], 'i64');
+  const noteWrite = rt.declare('noteWrite', ['i32', 'i64'], undefined);
   const accessFault = rt.declare('accessFault', ['i32', 'i64', 'i32'], 'i64');
   const inRam = (h: I32, pa: I64, size: number): I32 =>
     i64.leU(i64.sub(pa, BASE), i64.sub(rt.word64(h, 'ramBytes'), i64.const(size)));
 
   rt.module.define(accessFault, ['i32', 'i64', 'i32'], (c, h, address, access) => {
     rt.raise(c, h.get, byAccess(access.get, ACCESS_FAULTS), address.get, failed);
+  });
+
+  // (h, offset in RAM): the dirty log, when it is on. Stores come here once for each page in a round of the log, for that is
+  // how often they miss the TLB.
+  rt.module.define(noteWrite, ['i32', 'i64'], (c, h, offset) => {
+    c.if(state.load('i32', i32.const(DIRTY_ON)), () =>
+      c.if(i64.ltU(offset.get, rt.word64(h.get, 'ramBytes')), () => {
+        const page = c.let(i32.wrap(i64.shrU(offset.get, 12n)));
+        const word = c.let(i32.add(i32.const(DIRTY_BITS), i32.shl(i32.shrU(page, 5), 2)));
+        const bit = c.let(i32.shl(i32.const(1), i32.and(page, 31)));
+        c.if(i32.eqz(i32.and(state.load('i32', word), bit)), () => c.do(state.atomicUpdate('i32', 'or', word, bit)));
+      }),
+    );
   });
 
   rt.module.define(walk, ['i32', 'i64', 'i32', 'i32'], (c, h, address, access, size) => {
@@ -127,6 +150,7 @@ export function defineWalk(rt: Runtime): void {
           // Another hart may have changed the entry since it was read: then look at it again.
           c.brIf(descend, i64.ne(ram.atomicCompareExchange('i64', offset, pte.get, marked), pte.get));
           c.set(pte, marked);
+          c.call(noteWrite, h.get, i64.sub(at, BASE));
         });
         c.set(pa, i64.or(page, i64.and(address.get, within)));
       });
@@ -140,6 +164,7 @@ export function defineWalk(rt: Runtime): void {
       const last = i64.add(pa.get, i64.extendU(i32.sub(size.get, 1)));
       c.if(i32.eqz(rt.call32('pmp', h.get, pa.get, last, need, privilege)), deny);
     });
+    c.if(i32.eq(access.get, ACCESS.STORE), () => c.call(noteWrite, h.get, i64.sub(pa.get, BASE)));
     c.if(i32.and(wholePage.get, inRam(h.get, frame, 4096)), () => {
       const fetching = c.let(i32.eq(access.get, ACCESS.FETCH));
       const page = c.let(pageOf(address.get));

@@ -106,6 +106,8 @@ export class Virtqueue {
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
     // The store of the index publishes the element (2.7.8.2).
     Atomics.store(this.#ram.words16, (this.#used + 2) >>> 1, this.#nextUsed);
+    this.#ram.onWritten(at * 4, 8);
+    this.#ram.onWritten(this.#used, 4);
   }
 
   /** Whether the driver wants an interrupt for what was pushed since the last question (2.7.7.2, 2.7.10). */
@@ -123,13 +125,17 @@ export class Virtqueue {
 
   /** Asks for a notify at the next available buffer. The caller looks once more afterwards: the driver may have been quicker. */
   wantNotify(): void {
-    if (this.#eventIdx) Atomics.store(this.#ram.words16, (this.#used + 4 + this.size * 8) >>> 1, this.#nextAvail);
+    const event = this.#used + 4 + this.size * 8;
+    if (this.#eventIdx) Atomics.store(this.#ram.words16, event >>> 1, this.#nextAvail);
     else Atomics.store(this.#ram.words16, this.#used >>> 1, 0);
+    this.#ram.onWritten(this.#eventIdx ? event : this.#used, 2);
   }
 
   /** No notify is needed while the device works on the queue. */
   suppressNotify(): void {
-    if (!this.#eventIdx) Atomics.store(this.#ram.words16, this.#used >>> 1, USED_F_NO_NOTIFY);
+    if (this.#eventIdx) return;
+    Atomics.store(this.#ram.words16, this.#used >>> 1, USED_F_NO_NOTIFY);
+    this.#ram.onWritten(this.#used, 2);
   }
 
   save(): VirtqueueStateV1 {

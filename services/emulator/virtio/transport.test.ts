@@ -98,14 +98,14 @@ describe('a split virtqueue', () => {
     expect(rig.ram.bytes[2.75 * 1024 ** 3 + 2]).toBe(0xab);
   });
 
-  it('tells pages that it wrote, because they may hold instructions', () => {
+  it('tells what it wrote, for the dirty log', () => {
     const { rig, driver } = ready();
     const written: [number, number][] = [];
     rig.ram.onWritten = (offset, length) => written.push([offset, length]);
     driver.offer(driver.queues[0]!, [{ at: 0x1000, length: 16, writable: true }]);
     driver.notify(driver.queues[0]!);
     rig.devices.service();
-    expect(written).toEqual([[0x1000, 16]]);
+    expect(written).toContainEqual([0x1000, 16]);
   });
 
   it('interrupts with event indexes only when the used index passes the one that the driver named', () => {
