@@ -31,6 +31,8 @@ export interface DevicetreeOptions {
   readonly extensions: readonly string[];
   /** Largest page table mode, as `riscv,sv39`. */
   readonly mmuType: string;
+  /** Bytes that cbo.zero and its like work on. */
+  readonly cacheBlock: number;
   readonly memoryBytes: number;
   readonly virtioSlots: number;
   readonly bootargs?: string;
@@ -110,6 +112,8 @@ function cpus(options: DevicetreeOptions): FdtNode {
       'riscv,isa-base': 'rv64i',
       'riscv,isa-extensions': options.extensions,
       'mmu-type': options.mmuType,
+      'riscv,cbom-block-size': one(options.cacheBlock),
+      'riscv,cboz-block-size': one(options.cacheBlock),
       phandle: one(cpuPhandle(hart)),
     },
     children: [

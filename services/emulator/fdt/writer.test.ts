@@ -72,6 +72,7 @@ it('describes the board: OpenStack in its model, each hart with its interrupt li
       harts: 3,
       extensions: ['i', 'm', 'zicsr'],
       mmuType: 'riscv,sv48',
+      cacheBlock: 64,
       memoryBytes: 1 << 29,
       virtioSlots: 10,
       bootargs: 'quiet',

@@ -239,8 +239,9 @@ class ColdEmit implements Emit {
     return this.#rt.word64(this.#h, 'scratch2');
   }
 
-  system(call: SystemCall): void {
-    this.#take(this.#rt.call32(call, this.#h, this.#pc, this.link()));
+  system(call: SystemCall, operand?: I64): void {
+    const operands = operand ? [operand] : [];
+    this.#take(this.#rt.call32(call, this.#h, this.#pc, this.link(), ...operands));
   }
 
   sfenceVma(): void {

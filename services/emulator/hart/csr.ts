@@ -3,6 +3,7 @@
 // by csr-access.ts in front of this; both work on the same words.
 
 import { CSR_RESULT, STATUS_MASKS, UPDATE } from './csr-access.ts';
+import { ENVCFG } from './envcfg.ts';
 import { PMP, PMP_ADDRESSES, PMP_CONFIGURATIONS, PMP_ENTRIES, PMP_ENTRY_SIZE, type W } from './layout.ts';
 import { MSTATUS } from './trap.ts';
 
@@ -59,8 +60,7 @@ const SUPERVISOR_INTERRUPTS = 0x222n;
 const ALL_INTERRUPTS = 0xaaan;
 /** Everything but ecall from M-mode and reserved causes. */
 const DELEGABLE = 0xb3ffn;
-const STCE = 1n << 63n;
-const FIOM = 1n;
+const { STCE } = ENVCFG;
 const SSIP = 2n;
 const STIP = 0x20n;
 const SEIP = 0x200n;
@@ -102,6 +102,15 @@ const counterAllowed =
   };
 
 const COUNTER_TM = 1n;
+
+const SENVCFG = ENVCFG.FIOM | ENVCFG.CBIE | ENVCFG.CBCFE | ENVCFG.CBZE;
+const MENVCFG = SENVCFG | ENVCFG.ADUE | ENVCFG.PBMTE | ENVCFG.STCE;
+
+/** menvcfg and senvcfg as written; a CBIE of 2 is reserved and leaves the field as it is. */
+function environment(old: bigint, value: bigint, mask: bigint): bigint {
+  const reserved = (value & ENVCFG.CBIE) === 2n << 4n;
+  return (value & mask & ~ENVCFG.CBIE) | ((reserved ? old : value) & ENVCFG.CBIE);
+}
 
 const CSRS: readonly Csr[] = [
   {
@@ -162,7 +171,12 @@ const CSRS: readonly Csr[] = [
   },
   vector(0x105, 'stvec'),
   plain(0x106, 'scounteren', 0xffff_ffffn),
-  plain(0x10a, 'senvcfg', FIOM),
+  {
+    name: 'senvcfg',
+    number: 0x10a,
+    read: (c) => c.word('senvcfg'),
+    write: (c, value) => c.setWord('senvcfg', environment(c.word('senvcfg'), value, SENVCFG)),
+  },
   plain(0x140, 'sscratch'),
   plain(0x141, 'sepc', ~1n),
   plain(0x142, 'scause'),
@@ -223,8 +237,11 @@ const CSRS: readonly Csr[] = [
     number: 0x30a,
     read: (c) => c.word('menvcfg'),
     write: (c, value) => {
-      c.setWord('menvcfg', value & (STCE | FIOM));
+      const old = c.word('menvcfg');
+      c.setWord('menvcfg', environment(old, value, MENVCFG));
       c.updateTimer();
+      // What page tables mean has changed.
+      if (on(old ^ value, ENVCFG.PBMTE | ENVCFG.ADUE)) c.flushAll();
     },
     consequential: true,
   },

@@ -15,6 +15,7 @@ import {
   type WatchedBytes,
 } from './contract.ts';
 import { accessCsr, type CsrContext, csrByNumber, SAVED_CSRS, updatePmp } from './csr.ts';
+import { ENVCFG } from './envcfg.ts';
 import { compileInterpreter, type InterpreterExports } from './interpreter.ts';
 import {
   BREAKPOINT_LIMIT,
@@ -56,7 +57,8 @@ const MIP = 0x344;
 
 /**
  * What M-mode firmware leaves behind for a supervisor, by CSR: memory open to all (pmp), exceptions and interrupts
- * delegated, counters given to S-mode and, as OpenSBI does, to U-mode (the vDSO reads time), the timer of Sstc switched on.
+ * delegated, counters given to S-mode and, as OpenSBI does, to U-mode (the vDSO reads time); the timer of Sstc, memory types
+ * of pages, hardware's marks in page tables and operations on cache blocks switched on.
  */
 const HAND_OVER: readonly (readonly [number, bigint])[] = [
   [0x3b0, (1n << 54n) - 1n],
@@ -65,9 +67,9 @@ const HAND_OVER: readonly (readonly [number, bigint])[] = [
   [0x303, 0x222n],
   [0x306, 7n],
   [0x106, 7n],
-  [0x30a, 1n << 63n],
+  [0x30a, ENVCFG.STCE | ENVCFG.PBMTE | ENVCFG.ADUE | ENVCFG.CBIE | ENVCFG.CBCFE | ENVCFG.CBZE],
 ];
-const STCE = 1n << 63n;
+const { STCE } = ENVCFG;
 const WATCHPOINT = BigInt(CAUSE_WATCHPOINT);
 
 export class Hart implements HartPort {

@@ -8,6 +8,7 @@ import { definePmp } from '../mmu/pmp.ts';
 import { defineTlb } from '../mmu/tlb.ts';
 import { defineWalk } from '../mmu/walk.ts';
 import { defineBreak } from './break.ts';
+import { defineCache } from './cache.ts';
 import { defineCold } from './cold.ts';
 import { defineCsrAccess } from './csr-access.ts';
 import { defineDecoder } from './decoder.ts';
@@ -55,6 +56,7 @@ export function generateInterpreter(): Uint8Array<ArrayBuffer> {
   defineFetch(rt);
   defineTraps(rt);
   defineCsrAccess(rt);
+  defineCache(rt);
   defineSoftFloat(rt);
   defineDecoder(rt);
   defineHot(rt, defineCold(rt));

@@ -75,7 +75,7 @@ describe('control and status registers', () => {
     ['satp Sv48', CSR.satp, (9n << 60n) | (0xffffn << 44n), (9n << 60n) | (0xffffn << 44n)],
     ['satp Sv57', CSR.satp, (10n << 60n) | 5n, 0n],
     ['fcsr', CSR.fcsr, 0xffffn, 0xffn],
-    ['menvcfg', CSR.menvcfg, (1n << 64n) - 1n, (1n << 63n) | 1n],
+    ['menvcfg', CSR.menvcfg, (1n << 64n) - 1n, (7n << 61n) | 0xf1n],
   ])('%s', (_, number, written, read) => {
     const { hart } = new Rig();
     hart.setCsr(number, written);

@@ -4,6 +4,7 @@
 import { STEP_PAGE } from '../mmu/fetch.ts';
 import { writePlainTable } from './csr-access.ts';
 import { decoderTable } from './decoder.ts';
+import { ENVCFG } from './envcfg.ts';
 import {
   CODE,
   CODE_DIRECTORY,
@@ -113,6 +114,8 @@ export class HartRegion {
     this.setWord('reservation', -1n);
     this.setWord('stimecmp', MASK64);
     this.setWord('mstatus', XLEN_64);
+    // As QEMU starts: page tables are marked by hardware unless software asks for faults.
+    this.setWord('menvcfg', ENVCFG.PBMTE | ENVCFG.ADUE);
     this.setWord32('epoch', 1);
     this.setWord32('privilege', MACHINE);
   }

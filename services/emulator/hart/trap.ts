@@ -50,6 +50,7 @@ export function defineTraps(rt: Runtime): void {
   const ecall = rt.declare('ecall', ['i32', 'i64', 'i64'], 'i32');
   const ebreak = rt.declare('ebreak', ['i32', 'i64', 'i64'], 'i32');
   const fence_i = rt.declare('fence_i', ['i32', 'i64', 'i64'], 'i32');
+  const sfenceOrder = rt.declare('sfenceOrder', ['i32', 'i64', 'i64'], 'i32');
   const sfence = rt.declare('sfence', ['i32', 'i64', 'i64', 'i32', 'i64', 'i32'], 'i32');
   const status = (value: number): I32 => i32.const(value);
 
@@ -225,6 +226,13 @@ export function defineTraps(rt: Runtime): void {
     c.fence();
     c.call(rt.fn('fenceI'), h.get);
     c.return(status(STATUS.GO));
+  });
+
+  // sfence.w.inval and sfence.inval.ir
+  rt.module.define(sfenceOrder, call, (c, h) => {
+    c.if(i32.eqz(rt.word32(h.get, 'privilege')), () => illegal(c, h.get));
+    c.fence();
+    c.return(status(STATUS.NEXT));
   });
 
   // (h, next instruction, address, 1: all addresses, asid, 1: all address spaces)

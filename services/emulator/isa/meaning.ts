@@ -14,8 +14,18 @@ export type StoreWidth = 'b' | 'h' | 'w' | 'd';
 export type AtomicWidth = 'w' | 'd';
 export type AmoKind = 'swap' | 'add' | 'xor' | 'and' | 'or' | 'min' | 'max' | 'minu' | 'maxu';
 
-/** Instructions of the privileged architecture that are one call each: hart/privileged.ts. */
-export type SystemCall = 'ecall' | 'ebreak' | 'mret' | 'sret' | 'wfi' | 'fence_i';
+/** Instructions that are one call each: hart/trap.ts, hart/cache.ts. */
+export type SystemCall =
+  | 'ecall'
+  | 'ebreak'
+  | 'mret'
+  | 'sret'
+  | 'wfi'
+  | 'fence_i'
+  | 'sfenceOrder'
+  | 'cbo_inval'
+  | 'cbo_manage'
+  | 'cbo_zero';
 
 /** Floating-point operations on raw bits (f32 in the low half), with the rounding mode last: fp/. */
 export type FpFormat = 's' | 'd';
@@ -56,7 +66,8 @@ export interface Emit {
 
   /** Reads and then writes, sets or clears a CSR; returns the old value. */
   csr(update: 'write' | 'set' | 'clear', operand: I64): I64;
-  system(call: SystemCall): void;
+  /** `operand` is the address of those that have one. */
+  system(call: SystemCall, operand?: I64): void;
   sfenceVma(): void;
 
   /** Traps unless the floating-point unit is on (mstatus.FS). Comes first in a meaning. */

@@ -1,6 +1,8 @@
-// All instructions of RV64GC, and the decoder that is made from their patterns.
+// All instructions: RV64GC and its extensions, and the decoder that is made from their patterns.
 
 import { RV64A } from './atomic.ts';
+import { RV64B, ZICOND } from './bit-manipulation.ts';
+import { CMO } from './cache.ts';
 import { type Compressed, RV64C } from './compressed.ts';
 import { RV64FD } from './float.ts';
 import { RV64I, RV64M } from './integer.ts';
@@ -8,7 +10,16 @@ import type { Instruction } from './meaning.ts';
 import { extract, type Fields, type Pattern } from './pattern.ts';
 import { SYSTEM } from './system.ts';
 
-export const INSTRUCTIONS: readonly Instruction[] = [...RV64I, ...RV64M, ...RV64A, ...RV64FD, ...SYSTEM];
+export const INSTRUCTIONS: readonly Instruction[] = [
+  ...RV64I,
+  ...RV64M,
+  ...RV64A,
+  ...RV64FD,
+  ...SYSTEM,
+  ...RV64B,
+  ...ZICOND,
+  ...CMO,
+];
 export const COMPRESSED: readonly Compressed[] = RV64C;
 
 export const BY_NAME: ReadonlyMap<string, Instruction> = new Map(INSTRUCTIONS.map((i) => [i.name, i]));

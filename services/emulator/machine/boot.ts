@@ -12,6 +12,7 @@ import {
   placeDynamicInfo,
 } from '../board/loader.ts';
 import { RAM_BASE } from '../hart/contract.ts';
+import { CACHE_BLOCK } from '../isa/cache.ts';
 
 export interface BootFiles {
   readonly kernel?: Uint8Array;
@@ -22,7 +23,10 @@ export interface BootFiles {
 }
 
 /** What our harts execute: single letters first, then the named extensions. */
-const EXTENSIONS = ['i', 'm', 'a', 'f', 'd', 'c', 'zicntr', 'zicsr', 'zifencei', 'sstc'];
+const EXTENSIONS = (
+  'i m a f d c zicbom zicboz zicntr zicond zicsr zifencei zihintpause zawrs zba zbb zbs ' +
+  'sstc svadu svinval svnapot svpbmt'
+).split(' ');
 const MMU_TYPE = 'riscv,sv48';
 
 const MAX_COMMAND_LINE = 2048;
@@ -52,6 +56,7 @@ export function boot(
     harts,
     extensions: EXTENSIONS,
     mmuType: MMU_TYPE,
+    cacheBlock: CACHE_BLOCK,
     memoryBytes: ram.size,
     virtioSlots,
     bootargs: files.append ?? '',

@@ -127,6 +127,59 @@ describe.each([
     expect(m.try(LOAD, 0x4020_0000n)?.[0]).toBe(13n);
   });
 
+  it('Svnapot: a leaf of 64 KiB, in the lowest table and of no other size', () => {
+    const m = new Mapped(levels);
+    const N = 1n << 63n;
+    const napot = (address: bigint, low: number, level = 0): number => {
+      const entry = m.map(address, PAGES + low * 4096, ALL, level);
+      m.view.setBigUint64(entry, m.view.getBigUint64(entry, true) | N, true);
+      return entry;
+    };
+    for (let page = 0; page < 16; page++) napot(0x7000_0000n + BigInt(page * 4096), 8);
+    for (let page = 0; page < 16; page++) {
+      m.view.setBigUint64(PAGES + page * 4096 + 8, BigInt(page), true);
+      expect(m.try(LOAD, 0x7000_0000n + BigInt(page * 4096))).toBeUndefined();
+      expect(m.hart.getX(10)).toBe(BigInt(page));
+    }
+    // One fence for any address of it is enough.
+    for (let page = 0; page < 16; page++) m.map(0x7000_0000n + BigInt(page * 4096), PAGES + 0x1_0000, ALL);
+    m.view.setBigUint64(PAGES + 0x1_0008, 77n, true);
+    m.hart.setX(11, 0x7000_0000n);
+    m.execute('sfence.vma a1, zero');
+    expect(m.try(LOAD, 0x7000_5000n)).toBeUndefined();
+    expect(m.hart.getX(10)).toBe(77n);
+    napot(0x7100_0000n, 4);
+    expect(m.try(LOAD, 0x7100_0000n)?.[0]).toBe(13n);
+    napot(0x7120_0000n, 0, 1);
+    expect(m.try(LOAD, 0x7120_0000n)?.[0]).toBe(13n);
+  });
+
+  it('Svpbmt: memory types where menvcfg allows them, in leaves, but for the reserved one', () => {
+    const m = new Mapped(levels);
+    const typed = (type: bigint): bigint => {
+      const address = 0x7000_0000n + BigInt(m.table());
+      const entry = m.map(address, PAGES, ALL);
+      m.view.setBigUint64(entry, m.view.getBigUint64(entry, true) | (type << 61n), true);
+      return m.try(LOAD, address)?.[0] ?? 0n;
+    };
+    expect([typed(1n), typed(2n), typed(3n)]).toEqual([0n, 0n, 13n]);
+    m.hart.setCsr(0x30a, 1n << 61n);
+    expect([typed(0n), typed(1n), typed(2n)]).toEqual([0n, 13n, 13n]);
+  });
+
+  it('Svadu: without ADUE an entry that lacks A, or D for a store, faults', () => {
+    const m = new Mapped(levels);
+    m.hart.setCsr(0x30a, 0n);
+    const entry = m.map(VA, PAGES, V | R | W);
+    expect(m.try(LOAD, VA)).toEqual([13n, VA + 8n]);
+    m.view.setUint8(entry, V | R | W | A);
+    m.execute('sfence.vma zero, zero');
+    expect([m.try(LOAD, VA), m.try(STORE, VA)]).toEqual([undefined, [15n, VA + 8n]]);
+    m.view.setUint8(entry, V | R | W | A | D);
+    m.execute('sfence.vma zero, zero');
+    expect(m.try(STORE, VA)).toBeUndefined();
+  });
+
   it('an access across a page border faults at the part that is missing', () => {
     const m = new Mapped(levels);
     m.map(VA, PAGES, ALL);

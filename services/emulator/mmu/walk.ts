@@ -1,7 +1,8 @@
-// The page walk: Sv39 and Sv48 (privileged spec, 10.3 to 10.5), with accessed and dirty bits set by hardware, PMP checks of
-// tables and of the page, and the refill of the TLB.
+// The page walk: Sv39 and Sv48 (privileged spec, 10.3 to 10.5) with Svnapot, Svpbmt and Svadu (chapters 11 to 14), PMP
+// checks of tables and of the page, and the refill of the TLB.
 
 import { RAM_BASE } from '../hart/contract.ts';
+import { ENVCFG } from '../hart/envcfg.ts';
 import {
   DIRTY_BITS,
   DIRTY_ON,
@@ -19,8 +20,13 @@ import { PMP_NEED } from './pmp.ts';
 import { dataIndex, fetchIndex, pageOf, SUPERVISOR_CONTEXT } from './tlb.ts';
 
 const PTE = { V: 1n, R: 2n, W: 4n, X: 8n, U: 16n, G: 32n, A: 64n, D: 128n } as const;
-/** Bits that are reserved without Svnapot and Svpbmt. */
-const PTE_RESERVED = 0xffc0_0000_0000_0000n;
+const PTE_RESERVED = 0x1fc0_0000_0000_0000n;
+/** Svnapot: a leaf of 16 pages in a row; Svpbmt: the memory type, which means nothing to us but must be allowed. */
+const PTE_N = 1n << 63n;
+const PTE_PBMT = 3n << 61n;
+/** The only size that is defined: 64 KiB, shown by the low bits of the page number. */
+const NAPOT_MASK = 0xfn << 10n;
+const NAPOT_64K = 8n << 10n;
 const PPN_MASK = (1n << 44n) - 1n;
 const SUM = 1n << 18n;
 const MXR = 1n << 19n;
@@ -118,10 +124,20 @@ export function defineWalk(rt: Runtime): void {
         c.if(i64.eq(i64.and(pte.get, PTE.R | PTE.W), PTE.W), fault);
         c.if(lacks(pte.get, PTE.R | PTE.X), () => {
           // A pointer to the next table: D, A and U are reserved in it.
-          c.if(i32.or(has(pte.get, PTE.D | PTE.A | PTE.U), i64.leU(shift.get, 12n)), fault);
+          const reserved = PTE.D | PTE.A | PTE.U | PTE_N | PTE_PBMT;
+          c.if(i32.or(has(pte.get, reserved), i64.leU(shift.get, 12n)), fault);
           c.set(table, i64.shl(i64.and(i64.shrU(pte.get, 10n), PPN_MASK), 12n));
           c.set(shift, i64.sub(shift.get, 9n));
           c.br(descend);
+        });
+        c.if(has(pte.get, PTE_N | PTE_PBMT), () => {
+          const type = c.let(i64.and(pte.get, PTE_PBMT));
+          const off = lacks(rt.word64(h.get, 'menvcfg'), ENVCFG.PBMTE);
+          c.if(i32.or(i32.and(i64.ne(type, 0n), off), i64.eq(type, PTE_PBMT)), fault);
+          c.if(has(pte.get, PTE_N), () => {
+            c.if(i32.or(i64.ne(shift.get, 12n), i64.ne(i64.and(pte.get, NAPOT_MASK), NAPOT_64K)), fault);
+            c.set(shift, i64.const(16n));
+          });
         });
         c.if(
           has(pte.get, PTE.U),
@@ -139,12 +155,15 @@ export function defineWalk(rt: Runtime): void {
           select(i32.eq(access.get, ACCESS.STORE), i64.const(PTE.W), i64.const(PTE.X)),
         );
         c.if(i64.eqz(i64.and(pte.get, wanted)), fault);
-        const page = c.let(i64.shl(i64.and(i64.shrU(pte.get, 10n), PPN_MASK), 12n));
         const within = c.let(i64.sub(i64.shl(i64.const(1n), shift.get), 1n));
-        c.if(i64.ne(i64.and(page, within), 0n), fault);
+        const page = c.var(i64.shl(i64.and(i64.shrU(pte.get, 10n), PPN_MASK), 12n));
+        c.if(has(pte.get, PTE_N), () => c.set(page, i64.and(page.get, i64.xor(within, -1n))));
+        c.if(i64.ne(i64.and(page.get, within), 0n), fault);
         const isStore = i32.eq(access.get, ACCESS.STORE);
         const marks = c.let(select(isStore, i64.const(PTE.A | PTE.D), i64.const(PTE.A)));
         c.if(i64.ne(i64.and(pte.get, marks), marks), () => {
+          // Svadu: software may ask to mark by itself.
+          c.if(lacks(rt.word64(h.get, 'menvcfg'), ENVCFG.ADUE), fault);
           c.if(i32.eqz(rt.call32('pmp', h.get, at, i64.add(at, 7n), i32.const(PMP_NEED.W), S)), deny);
           const marked = c.let(i64.or(pte.get, marks));
           // Another hart may have changed the entry since it was read: then look at it again.
@@ -152,7 +171,7 @@ export function defineWalk(rt: Runtime): void {
           c.set(pte, marked);
           c.call(noteWrite, h.get, i64.sub(at, BASE));
         });
-        c.set(pa, i64.or(page, i64.and(address.get, within)));
+        c.set(pa, i64.or(page.get, i64.and(address.get, within)));
       });
     });
 
