@@ -26,6 +26,7 @@ export * from './machine/boot.ts';
 export * from './machine/devices.ts';
 export * from './machine/hart-runner.ts';
 export * from './machine/machine.ts';
+export { SeededRandom } from './machine/seeded-random.ts';
 export * from './sbi/sbi.ts';
 export * from './snapshot/dirty-log.ts';
 export * from './snapshot/machine-state.ts';

@@ -16,6 +16,8 @@ export interface EmulatorArguments {
   readonly control?: string;
   readonly restore?: string;
   readonly noReboot: boolean;
+  /** One thread, no clock of the host, no entropy of the host: the same seed gives the same run. */
+  readonly deterministic?: { readonly seed: number; readonly instructions: number };
 }
 
 export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt"), its console on stdin and stdout.
@@ -36,6 +38,10 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
   --control SOCKET   listen for control requests here (pause, save, stats ...)
   --restore FOLDER   go on from a saved machine
   --no-reboot        end when the guest reboots
+  --deterministic    all harts on one thread, time and entropy from the seed: the same run each time. Its last line
+                     is a hash of all that the harts did. No --net, --control, --restore
+  --seed N           of --deterministic: which run (0 unless told)
+  --instructions N   of --deterministic: end after about as many
   --help             this text
 
 Ctrl-A x ends the guest at once, Ctrl-A Ctrl-A types a Ctrl-A.
@@ -53,6 +59,7 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
   const nets: { socket: string; mac?: string; framing: 'ethernet' | 'vnet-hdr' }[] = [];
   let help = false;
   let noReboot = false;
+  let deterministic = false;
   for (let i = 0; i < argv.length; i++) {
     const [name, inline] = split(argv[i]!);
     if (name === '--help' || name === '-h') {
@@ -61,6 +68,10 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
     }
     if (name === '--no-reboot') {
       noReboot = true;
+      continue;
+    }
+    if (name === '--deterministic') {
+      deterministic = true;
       continue;
     }
     if (!VALUED.has(name)) wrong(`there is no option ${argv[i]}`);
@@ -73,6 +84,11 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
   const guest = values.get('--guest');
   if (!help && guest === undefined && !values.has('--kernel') && !values.has('--bios') && !values.has('--restore'))
     wrong('--kernel or --bios is missing');
+  for (const name of ['--net', '--control', '--restore', '--guest'])
+    if (deterministic && (values.has(name) || (name === '--net' && nets.length > 0)))
+      wrong(`${name} cannot go with --deterministic`);
+  for (const name of ['--seed', '--instructions'])
+    if (!deterministic && values.has(name)) wrong(`${name} goes with --deterministic`);
   return {
     help,
     guest,
@@ -87,6 +103,14 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
     control: values.get('--control'),
     restore: values.get('--restore'),
     noReboot,
+    deterministic: deterministic
+      ? {
+          seed: whole('--seed', values.get('--seed') ?? '0'),
+          instructions: values.has('--instructions')
+            ? whole('--instructions', values.get('--instructions')!)
+            : Number.POSITIVE_INFINITY,
+        }
+      : undefined,
   };
 }
 
@@ -102,6 +126,8 @@ const VALUED = new Set([
   '--net',
   '--control',
   '--restore',
+  '--seed',
+  '--instructions',
 ]);
 
 function split(argument: string): [string, string | undefined] {

@@ -21,6 +21,12 @@ async function main(): Promise<number> {
     return 0;
   }
   try {
+    if (options.deterministic !== undefined) {
+      const { runDeterministic } = await import('./deterministic.ts');
+      const ended = await runDeterministic(options, options.deterministic);
+      complain(`${ended.reason}; ${ended.instructions} instructions, trace ${ended.trace}`);
+      return ended.state === 'stopped' ? EXIT.POWERED_OFF : EXIT.CRASHED;
+    }
     const config = options.guest === undefined ? undefined : await readConfig(options.guest);
     const threads = new HartThreads(harts(config?.harts ?? options.harts));
     // The rest loads while the workers start.

@@ -16,6 +16,7 @@ import { checkState, type MachineStateV1, restoreBoard, saveMachine } from '../s
 import { type BootFiles, boot } from './boot.ts';
 import { DeviceSet, type DeviceSpec, slotOf } from './devices.ts';
 import { HartRunner, type SliceOutcome } from './hart-runner.ts';
+import { TraceHash } from './trace-hash.ts';
 
 export interface MachineOptions {
   readonly harts: number;
@@ -28,6 +29,8 @@ export interface MachineOptions {
   /** Milliseconds since 1970 at power-on, for the RTC. */
   readonly startWallMs?: number;
   readonly rngSeed?: Uint8Array;
+  /** How many instructions the next slice of a hart has; the same for all unless told. */
+  readonly sliceLength?: () => number;
 }
 
 /** Instructions of a slice, and the speed that time pretends: 100 MIPS. */
@@ -41,6 +44,7 @@ export class Machine {
   readonly ram: GuestMemory;
   readonly devices: DeviceSet;
   readonly dirtyLog: DirtyLog;
+  readonly trace: TraceHash;
   readonly #options: MachineOptions;
   readonly #module: WebAssembly.Module;
   readonly #ramMemory: WebAssembly.Memory;
@@ -58,6 +62,7 @@ export class Machine {
     this.#ramMemory = newRamMemory(options.memoryBytes);
     this.#stateMemory = newStateMemory(harts);
     const state = this.#stateMemory.buffer as unknown as SharedArrayBuffer;
+    this.trace = new TraceHash(state);
     this.ram = new GuestMemory(this.#ramMemory.buffer as unknown as SharedArrayBuffer);
     this.dirtyLog = new DirtyLog(state, this.ram.size);
     this.ram.onWritten = (offset, length) => this.dirtyLog.note(offset, length);
@@ -104,12 +109,14 @@ export class Machine {
   step(): boolean {
     if (this.#power !== undefined) return false;
     let busy = false;
-    for (const runner of this.#runners) {
-      const outcome: SliceOutcome = runner.step(SLICE);
+    for (const [id, runner] of this.#runners.entries()) {
+      const length = this.#options.sliceLength?.() ?? SLICE;
+      const outcome: SliceOutcome = runner.step(length);
       if (outcome === 'ran') {
         busy = true;
-        this.#virtualMs += SLICE / INSTRUCTIONS_PER_MS;
+        this.#virtualMs += length / INSTRUCTIONS_PER_MS;
       }
+      this.trace.take(id);
       this.devices.service();
     }
     if (!busy) this.#virtualMs += IDLE_STEP_MS;
