@@ -3,8 +3,25 @@
 
 export interface SwitchConfig {
   readonly networks: readonly NetworkConfig[];
+  /** Those that join networks of this node. */
+  readonly routers: readonly RouterConfig[];
   /** Those of the ports of this node, and those that their rules name. */
   readonly securityGroups: readonly SecurityGroupConfig[];
+}
+
+/** Every node that has one of its networks carries out the whole router. */
+export interface RouterConfig {
+  readonly id: string;
+  readonly interfaces: readonly RouterInterfaceConfig[];
+  /** `nexthop` lies on one of its subnets. IPv4. */
+  readonly routes: readonly { readonly destination: string; readonly nexthop: string }[];
+}
+
+export interface RouterInterfaceConfig {
+  readonly networkId: string;
+  readonly mac: string;
+  /** Its address and the length of its subnet's prefix: `10.0.0.1/24`. IPv4. */
+  readonly address: string;
 }
 
 export interface SecurityGroupConfig {
@@ -35,12 +52,14 @@ export interface NetworkConfig {
   readonly vni: number | null;
   readonly mtu: number;
   readonly subnets: readonly SubnetConfig[];
-  /** Ports bound to this node. */
+  /** Ports bound to this node; none where the network is known for its routers' sake alone. */
   readonly ports: readonly PortConfig[];
   /** Ports bound to other nodes: where their MAC addresses are, and who has which IPv4 address. */
   readonly remotes: readonly RemotePortConfig[];
   /** VTEPs of the other nodes that have ports of this network, as `address:port`: whom broadcasts go to. */
   readonly vteps: readonly string[];
+  /** VTEPs of nodes that have none, but may send into the network because a router joins it to theirs. */
+  readonly routingVteps: readonly string[];
   /** Interfaces of routers: every node answers for them itself. */
   readonly gateways: readonly GatewayConfig[];
 }

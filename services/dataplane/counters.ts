@@ -15,6 +15,8 @@ export const DROP_REASONS = [
   'dhcp-ignored', // a DHCP message that needs no answer, or has no lease to answer with
   'dhcp-malformed',
   'arp-answered-for', // an ARP packet for an address that the switch answers for, and that needs no answer
+  'ttl', // a router got it with no hop left
+  'no-route', // a router knows no way to its destination
   'gateway-ignored', // to a router's MAC address, and not for this switch to answer
   'unknown-destination', // nobody here has the MAC address
   'unplugged', // the port's guest is not connected

@@ -2,9 +2,16 @@
 // reference to the payload behind it, and what offloads left to be done. Header and payload are views of what was
 // received, and what lies in one piece is header alone; nothing is copied before a frame leaves. A layer that changes a header copies the header first.
 
-import { type Mac, macAt, u16 } from './wire/bytes.ts';
+import { type Mac, macAt, setMac, u16 } from './wire/bytes.ts';
 import { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE, ETH_TYPE, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './wire/ethernet.ts';
-import { FRAGMENT_OFFSET_MASK, IPV4_FRAGMENT, IPV4_HEADER, IPV4_PROTOCOL } from './wire/ipv4.ts';
+import {
+  FRAGMENT_OFFSET_MASK,
+  IPV4_FRAGMENT,
+  IPV4_HEADER,
+  IPV4_PROTOCOL,
+  IPV4_TTL,
+  writeIpv4Checksum,
+} from './wire/ipv4.ts';
 import { IPV6_HEADER, IPV6_NEXT_HEADER } from './wire/ipv6.ts';
 import { NO_OFFLOAD, type Offload } from './wire/vnet-header.ts';
 
@@ -61,6 +68,11 @@ export class Frame {
     this.protocol = protocol;
   }
 
+  /** Other bytes that came the same way; undefined when they are no frame. */
+  withBytes(bytes: Uint8Array): Frame | undefined {
+    return frameOf(bytes, this.ingress);
+  }
+
   get length(): number {
     return this.header.length + this.payload.length;
   }
@@ -90,4 +102,22 @@ function ipv4HeaderLength(header: Uint8Array): number {
 export function frameOf(bytes: Uint8Array, ingress: number, offload: Offload = NO_OFFLOAD): Frame | undefined {
   if (bytes.length < ETH_HEADER) return undefined;
   return new Frame(bytes, NO_PAYLOAD, offload, ingress);
+}
+
+/** More than all the headers that a layer changes. */
+const HEADERS = 128;
+
+/** The IPv4 frame as a router sends it on: other MAC addresses, another TTL. The payload is not copied. */
+export function readdress(
+  frame: Frame,
+  { source, destination, ttl }: { source: Mac; destination: Mac; ttl: number },
+): Frame {
+  const whole = frame.payload.length === 0;
+  const header = frame.header.slice(0, whole ? HEADERS : frame.header.length);
+  const payload = whole ? frame.header.subarray(header.length) : frame.payload;
+  setMac(header, ETH_DESTINATION, destination);
+  setMac(header, ETH_SOURCE, source);
+  header[frame.l3 + IPV4_TTL] = ttl;
+  writeIpv4Checksum(header, frame.l3, (header[frame.l3]! & 0x0f) * 4);
+  return new Frame(header, payload, frame.offload, frame.ingress);
 }

@@ -1,6 +1,6 @@
 // A switch with pretend guests, for tests: frames go in by hand, and what comes out is kept by port and by VTEP.
 
-import type { NetworkConfig, PortConfig, SecurityGroupConfig } from './config.ts';
+import type { NetworkConfig, PortConfig, RouterConfig, SecurityGroupConfig } from './config.ts';
 import type { Frame } from './frame.ts';
 import type { Port, Vtep } from './tables.ts';
 import { VSwitch } from './vswitch.ts';
@@ -66,6 +66,7 @@ export const networkConfig = (more: Partial<NetworkConfig> = {}): NetworkConfig 
   ports: [portConfig('a', MAC_A, '10.0.0.10'), portConfig('b', MAC_B, '10.0.0.11')],
   remotes: [{ mac: MAC_C, ips: ['10.0.0.12'], vtep: '127.0.0.3:4789' }],
   vteps: ['127.0.0.3:4789'],
+  routingVteps: [],
   gateways: [{ mac: MAC_ROUTER, ip: '10.0.0.1' }],
   ...more,
 });
@@ -76,6 +77,7 @@ export class SwitchLab {
   readonly toVteps: { vtep: string; vni: number; bytes: Uint8Array; hash: number }[] = [];
   now = 0;
   groups: readonly SecurityGroupConfig[] = [OPEN_GROUP];
+  routers: readonly RouterConfig[] = [];
 
   constructor(...networks: readonly NetworkConfig[]) {
     const sink = {
@@ -91,7 +93,7 @@ export class SwitchLab {
   }
 
   apply(...networks: readonly NetworkConfig[]): void {
-    this.vswitch.apply({ networks, securityGroups: this.groups });
+    this.vswitch.apply({ networks, routers: this.routers, securityGroups: this.groups });
     for (const port of this.vswitch.tables.ports) port.plugged = true;
   }
 

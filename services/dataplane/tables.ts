@@ -9,6 +9,7 @@ import type { NetworkConfig, PortConfig, SubnetConfig, SwitchConfig } from './co
 import { newPortCounters, type PortCounters } from './counters.ts';
 import { Firewall } from './firewall/firewall.ts';
 import { compileGroups, type SecurityGroup } from './firewall/rules.ts';
+import { Routers } from './router.ts';
 import { type Ipv4, type Ipv4Prefix, inPrefix, ipv4Of, ipv4PrefixOf, ipv6Of, type Mac, macOf } from './wire/bytes.ts';
 
 /** Another node, by `address:port`. */
@@ -85,6 +86,8 @@ export interface Network {
   /** The addresses of the VTEPs: who may send to this one. */
   readonly peers: ReadonlySet<string>;
   readonly ports: readonly Port[];
+  /** All of the node. */
+  readonly routers: Routers;
   /** MAC addresses that guests use and nobody announced: allowed address pairs, ports without port security. */
   readonly learned: Map<Mac, Learned>;
 }
@@ -115,8 +118,10 @@ export const EMPTY_TABLES: Tables = {
 
 const isIpv6 = (text: string): boolean => text.includes(':');
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
 export function compile(config: SwitchConfig, before: Tables = EMPTY_TABLES): Tables {
-  const networks = new Map<string, Network>();
+  const networks = new Map<string, Mutable<Network>>();
   const byVni = new Map<number, Network>();
   const byPortId = new Map<string, Port>();
   const ports: Port[] = [];
@@ -127,27 +132,33 @@ export function compile(config: SwitchConfig, before: Tables = EMPTY_TABLES): Ta
     if (network.vni !== null) byVni.set(network.vni, network);
     for (const port of network.ports) byPortId.set(port.id, port);
   }
+  // They refer to each other: routers to all networks, and each network to the routers.
+  const routers = new Routers(config.routers, networks);
+  for (const network of networks.values()) network.routers = routers;
   return { networks, byVni, ports, byPortId, groups };
 }
+
+const NO_ROUTERS = new Routers([], new Map());
 
 function compileNetwork(
   config: NetworkConfig,
   allPorts: Port[],
   groups: ReadonlyMap<string, SecurityGroup>,
   before: Tables,
-): Network {
+): Mutable<Network> {
   const fdb = new Map<Mac, Port | Vtep | Gateway>();
   const arp = new Map<Ipv4, Mac>();
   const ports: Port[] = [];
-  const network: Network = {
+  const network: Mutable<Network> = {
     id: config.id,
     vni: config.vni,
     mtu: config.mtu,
     fdb,
     arp,
     vteps: config.vteps.map((address) => ({ kind: 'vtep', address })),
-    peers: new Set(config.vteps.map((address) => address.slice(0, address.lastIndexOf(':')))),
+    peers: new Set([...config.vteps, ...config.routingVteps].map((text) => text.slice(0, text.lastIndexOf(':')))),
     ports,
+    routers: NO_ROUTERS,
     learned: new Map(),
   };
   const claim = (mac: Mac, ips: readonly string[]): void => {

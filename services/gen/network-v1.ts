@@ -5,6 +5,7 @@ import type { PortsReport, PortsReport__Output } from './types/network/v1/PortsR
 import type { StateRequest, StateRequest__Output } from './types/network/v1/StateRequest.ts';
 
 export type { Network, Network__Output } from './types/network/v1/Network.ts';
+export type { Router, Router__Output } from './types/network/v1/Router.ts';
 export type { SecurityGroup, SecurityGroup__Output } from './types/network/v1/SecurityGroup.ts';
 export type { SecurityRule, SecurityRule__Output } from './types/network/v1/SecurityRule.ts';
 export type { HostState, HostState__Output, PortsReport, PortsReport__Output };

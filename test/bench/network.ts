@@ -121,7 +121,7 @@ async function ping(from: Guest, to: Guest, frame: Buffer, answer: Buffer): Prom
 
 function switching(): void {
   const vswitch = new VSwitch({ sink: { toPort: () => {}, toTunnel: () => {} }, now: () => performance.now() });
-  vswitch.apply({ networks: [networkConfig()], securityGroups: [OPEN_GROUP] });
+  vswitch.apply({ networks: [networkConfig()], routers: [], securityGroups: [OPEN_GROUP] });
   for (const port of vswitch.tables.ports) port.plugged = true;
   const from = vswitch.tables.byPortId.get('a');
   if (from === undefined) throw new Error('no port a');

@@ -19,6 +19,9 @@ import {
   planNetwork,
   planPort,
   planSubnet,
+  ROUTER,
+  ROUTER_INTERFACE,
+  type Router,
   SECURITY_GROUP,
   SECURITY_GROUP_RULE,
   type SecurityGroup,
@@ -182,6 +185,35 @@ export class NetworkLab {
     };
     await this.records.transact((tx) => tx.create(SECURITY_GROUP_RULE, rule));
     return rule;
+  }
+
+  /** A router with an interface at the gateway's address of each network's subnets. */
+  async addRouter(networks: readonly Network[], routes: Router['routes'] = []): Promise<Router> {
+    const now = systemClock.now();
+    const router: Router = {
+      id: newUuid(),
+      projectId: 'p',
+      name: '',
+      description: '',
+      tags: [],
+      createdAt: now,
+      updatedAt: now,
+      revisionNumber: 1,
+      adminStateUp: true,
+      externalGateway: null,
+      routes,
+      availabilityZoneHints: [],
+    };
+    await this.records.transact((tx) => tx.create(ROUTER, router));
+    for (const network of networks) await this.addInterface(router, network);
+    return router;
+  }
+
+  async addInterface(router: Router, network: Network): Promise<Port> {
+    const subnets = this.records.peekList(SUBNET, (subnet) => subnet.networkId === network.id);
+    const fixedIps = subnets.map(({ value }) => ({ subnetId: value.id, ipAddress: value.gatewayIp ?? '' }));
+    const owner = { deviceId: router.id, deviceOwner: ROUTER_INTERFACE, portSecurityEnabled: false };
+    return this.addPort(network, { ...owner, fixedIps, securityGroupIds: [] });
   }
 
   /** What lab guests have unless told otherwise: everything in and out. */

@@ -54,16 +54,17 @@ const isToServer = (frame: Frame): boolean =>
 /** The router's address where there is one; the service address answers on every network. */
 const serverIdOf = (subnet: Ipv4Subnet): Ipv4 => (subnet.isRouted ? (subnet.gateway ?? SERVICE_IP) : SERVICE_IP);
 
+const isOwnId = (id: Ipv4, subnet: Ipv4Subnet): boolean => id === SERVICE_IP || id === subnet.gateway;
+
 function answerTo(request: DhcpRequest, port: Port): Uint8Array | undefined {
   const { lease } = port;
   if (lease === undefined || request.chaddr !== port.mac || request.giaddr !== 0) return undefined;
-  const server = serverIdOf(lease.subnet);
   switch (request.type) {
     case DHCP.DISCOVER:
       return reply(request, port, lease, DHCP.OFFER);
     case DHCP.REQUEST: {
-      // The client has chosen another server's offer (4.3.2).
-      if (request.serverId !== undefined && request.serverId !== server) return undefined;
+      // The client has chosen another server's offer (4.3.2). Ours may have come before its subnet was routed, or after.
+      if (request.serverId !== undefined && !isOwnId(request.serverId, lease.subnet)) return undefined;
       const wanted = request.requestedAddress ?? request.ciaddr;
       return reply(request, port, lease, wanted === lease.ip ? DHCP.ACK : DHCP.NAK);
     }
@@ -75,7 +76,9 @@ function answerTo(request: DhcpRequest, port: Port): Uint8Array | undefined {
 }
 
 function reply(request: DhcpRequest, port: Port, lease: Lease, type: number): Uint8Array {
-  const server = serverIdOf(lease.subnet);
+  const { serverId } = request;
+  const isKnown = serverId !== undefined && isOwnId(serverId, lease.subnet);
+  const server = isKnown ? serverId : serverIdOf(lease.subnet);
   const isNak = type === DHCP.NAK;
   const isInform = request.type === DHCP.INFORM;
   const options: DhcpOptions = [

@@ -14,8 +14,11 @@ export const ICMP_HEADER = 8;
 export const ICMP_ECHO_REPLY = 0;
 export const ICMP_UNREACHABLE = 3;
 export const ICMP_ECHO = 8;
+export const ICMP_TIME_EXCEEDED = 11;
 export const NETWORK_UNREACHABLE = 0;
+export const HOST_UNREACHABLE = 1;
 export const PORT_UNREACHABLE = 3;
+export const FRAGMENTATION_NEEDED = 4;
 
 export interface IcmpEnds {
   readonly sourceMac: Mac;

@@ -1,5 +1,5 @@
 // IPv4 (RFC 791). Offsets count from the start of the IP header.
-import { type Ipv4, setU16, setU32 } from './bytes.ts';
+import { type Ipv4, setU16, setU32, u16 } from './bytes.ts';
 import { checksum, sumWords } from './checksum.ts';
 
 export const IPV4_TOTAL_LENGTH = 2;
@@ -53,3 +53,23 @@ export function writeIpv4Checksum(bytes: Uint8Array, at: number, headerLength: n
 /** The part of a TCP or UDP checksum that comes from the addresses (RFC 9293 3.1). */
 export const ipv4PseudoSum = (bytes: Uint8Array, at: number, protocol: number, length: number): number =>
   sumWords(bytes, at + IPV4_SOURCE, at + IPV4_HEADER, protocol + length);
+
+/** The frame in pieces that fit the MTU, each with its header (RFC 791 3.2). `l3` is where its IP header begins. */
+export function* fragmentsOf(frame: Uint8Array, l3: number, mtu: number): Generator<Uint8Array> {
+  const headerLength = (frame[l3]! & 0x0f) * 4;
+  const l4 = l3 + headerLength;
+  const end = l3 + u16(frame, l3 + IPV4_TOTAL_LENGTH);
+  const before = u16(frame, l3 + IPV4_FRAGMENT);
+  const room = (mtu - headerLength) & ~7;
+  for (let from = l4; from < end; from += room) {
+    const to = Math.min(from + room, end);
+    const piece = new Uint8Array(l4 + to - from);
+    piece.set(frame.subarray(0, l4));
+    piece.set(frame.subarray(from, to), l4);
+    setU16(piece, l3 + IPV4_TOTAL_LENGTH, headerLength + to - from);
+    const offset = (before & FRAGMENT_OFFSET_MASK) + (from - l4) / 8;
+    setU16(piece, l3 + IPV4_FRAGMENT, (before & MORE_FRAGMENTS) | (to < end ? MORE_FRAGMENTS : 0) | offset);
+    writeIpv4Checksum(piece, l3, headerLength);
+    yield piece;
+  }
+}

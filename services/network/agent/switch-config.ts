@@ -1,10 +1,17 @@
 // From the controller's message to the switch's configuration. Conversion alone: nothing is decided here.
-import type { NetworkConfig, SecurityGroupConfig, SecurityRuleConfig, SwitchConfig } from '#dataplane';
+import type { NetworkConfig, RouterConfig, SecurityGroupConfig, SecurityRuleConfig, SwitchConfig } from '#dataplane';
 import type { networkV1 } from '#gen';
 
 export const switchConfigOf = (state: networkV1.HostState__Output): SwitchConfig => ({
   networks: state.networks.map(networkConfigOf),
+  routers: state.routers.map(routerConfigOf),
   securityGroups: state.securityGroups.map(groupConfigOf),
+});
+
+const routerConfigOf = ({ id, interfaces, routes }: networkV1.Router__Output): RouterConfig => ({
+  id,
+  interfaces,
+  routes,
 });
 
 const groupConfigOf = ({ id, stateful, rules, members }: networkV1.SecurityGroup__Output): SecurityGroupConfig => ({
@@ -37,6 +44,7 @@ function networkConfigOf(network: networkV1.Network__Output): NetworkConfig {
     ports: network.ports,
     remotes: network.remotes,
     vteps: network.vteps,
+    routingVteps: network.routingVteps,
     gateways: network.gateways,
   };
 }

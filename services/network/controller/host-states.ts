@@ -1,13 +1,15 @@
-// The state of each host, as it was last planned. Planned by network, and by the security groups of a host's ports: a
-// change of one does not touch the hosts that have nothing of it.
+// The state of each host, as it was last planned. Planned by network, by the routers of these, and by the security groups
+// of the host's ports: a change of one does not touch the hosts that have nothing of it.
 
 import type { networkV1 } from '#gen';
 import type { IntentIndex } from './intent-index.ts';
 import { planHosts } from './plan.ts';
 import { planGroups } from './plan-groups.ts';
+import { planRouters } from './plan-routers.ts';
 
 interface HostPlan {
   readonly networks: Map<string, networkV1.Network>;
+  routers: readonly networkV1.Router[];
   groups: readonly networkV1.SecurityGroup[];
   /** The groups of its ports. */
   used: ReadonlySet<string>;
@@ -37,8 +39,24 @@ export class HostStates {
         changed.add(host);
       }
     }
+    this.#refreshRouters(changed);
     this.#refreshGroups(changed);
     return changed;
+  }
+
+  /** Hosts whose networks have changed, and hosts of a router that has. */
+  #refreshRouters(changed: Set<string>): void {
+    const { routers } = this.#index;
+    const renewed = routers.takeChanged();
+    for (const [host, plan] of this.#hosts) {
+      const used = [...plan.networks.keys()].flatMap((id) => routers.routersOf(id));
+      const isTouched = plan.routers.some(({ id = '' }) => renewed.has(id)) || used.some((id) => renewed.has(id));
+      if (!changed.has(host) && !isTouched) continue;
+      const planned = planRouters(used, routers, (network, subnet) => this.#index.subnetOf(network, subnet));
+      if (JSON.stringify(planned) === JSON.stringify(plan.routers)) continue;
+      plan.routers = planned;
+      changed.add(host);
+    }
   }
 
   /** Hosts whose ports have changed, and hosts that use a group that has. */
@@ -57,13 +75,15 @@ export class HostStates {
   stateOf(host: string): networkV1.HostState {
     const plan = this.#hosts.get(host);
     const networks = [...(plan?.networks.values() ?? [])];
-    return { host, revision: this.#index.revision, networks, securityGroups: [...(plan?.groups ?? [])] };
+    const routers = [...(plan?.routers ?? [])];
+    const securityGroups = [...(plan?.groups ?? [])];
+    return { host, revision: this.#index.revision, networks, routers, securityGroups };
   }
 
   #planOf(host: string): HostPlan {
     let plan = this.#hosts.get(host);
     if (plan === undefined) {
-      plan = { networks: new Map(), groups: [], used: new Set() };
+      plan = { networks: new Map(), routers: [], groups: [], used: new Set() };
       this.#hosts.set(host, plan);
     }
     return plan;

@@ -1,5 +1,5 @@
 // The records that host states are made from, by network, fed by watches; and which networks have changed since they were
-// last planned; security groups likewise (group-index.ts). `revision` is that of the last change seen, deletions included.
+// last planned; security groups and routers likewise (group-index.ts, router-index.ts). `revision` is that of the last change seen, deletions included.
 
 import {
   HOST,
@@ -8,6 +8,7 @@ import {
   type Network,
   PORT,
   type Port,
+  ROUTER,
   SECURITY_GROUP,
   SECURITY_GROUP_RULE,
   SUBNET,
@@ -16,6 +17,7 @@ import {
 import type { RecordChange, Records } from '#store';
 import { GroupIndex } from './group-index.ts';
 import type { NetworkIntent } from './plan.ts';
+import { RouterIndex } from './router-index.ts';
 
 interface Entry {
   network: Network | undefined;
@@ -28,6 +30,7 @@ export class IntentIndex {
   readonly #vteps = new Map<string, string>();
   readonly #changed = new Set<string>();
   readonly groups = new GroupIndex();
+  readonly routers = new RouterIndex();
   readonly #onChange: () => void;
   #cancels: (() => void)[] = [];
   #revision = 0;
@@ -49,13 +52,18 @@ export class IntentIndex {
       if ((this.#vteps.get(host.name) ?? '') === vtep) return undefined;
       this.#vteps.set(host.name, vtep);
       for (const [id, entry] of this.#networks) {
-        if ([...entry.ports.values()].some((port) => port.binding.hostId === host.name)) this.#changed.add(id);
+        if (![...entry.ports.values()].some((port) => port.binding.hostId === host.name)) continue;
+        for (const joined of this.routers.component(id)) this.#changed.add(joined);
       }
       return '';
     });
     follow(NETWORK, (network, present) => {
       this.#entry(network.id).network = present ? network : undefined;
       return network.id;
+    });
+    follow(ROUTER, (router, present) => {
+      this.routers.takeRouter(router, present);
+      return '';
     });
     follow(SECURITY_GROUP, (group, present) => {
       this.groups.takeGroup(group, present);
@@ -74,6 +82,8 @@ export class IntentIndex {
       const before = ports.get(port.id);
       keep(ports, port, present);
       const moved = this.groups.takePort(port, present);
+      const joined = this.routers.takePort(before, present ? port : undefined);
+      for (const id of joined) this.#changed.add(id);
       // The status comes from here: it tells hosts nothing.
       if (present && before !== undefined && isSameToHosts(before, port)) return moved ? '' : undefined;
       return port.networkId;
@@ -100,12 +110,21 @@ export class IntentIndex {
     return changed;
   }
 
+  subnetOf(networkId: string, subnetId: string): Subnet | undefined {
+    return this.#networks.get(networkId)?.subnets.get(subnetId);
+  }
+
   /** Undefined for a network that is gone. */
   intentOf(id: string): NetworkIntent | undefined {
     const entry = this.#networks.get(id);
     if (entry?.network === undefined) return undefined;
-    const { network, subnets, ports } = entry;
-    return { network, subnets: [...subnets.values()], ports: [...ports.values()], vtepOf: (host) => this.vtepOf(host) };
+    return {
+      network: entry.network,
+      subnets: [...entry.subnets.values()],
+      ports: [...entry.ports.values()],
+      joinedHosts: this.routers.joinedHosts(id),
+      vtepOf: (host) => this.vtepOf(host),
+    };
   }
 
   #take<T>(change: RecordChange<T>, take: (value: T, present: boolean) => string | undefined): void {
@@ -140,6 +159,7 @@ function isSameToHosts(a: Port, b: Port): boolean {
       port.fixedIps,
       port.adminStateUp,
       port.deviceOwner,
+      port.deviceId,
       port.portSecurityEnabled,
       port.securityGroupIds,
       port.allowedAddressPairs,

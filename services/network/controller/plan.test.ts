@@ -34,7 +34,7 @@ class Intent {
   }
 
   plan(vteps: Record<string, string> = { one: '127.0.0.1:4789', two: '127.0.0.2:4789', three: '127.0.0.3:4789' }) {
-    return planHosts({ ...this, vtepOf: (host) => vteps[host] ?? '' });
+    return planHosts({ ...this, joinedHosts: new Set(), vtepOf: (host) => vteps[host] ?? '' });
   }
 }
 

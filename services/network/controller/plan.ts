@@ -1,5 +1,5 @@
 // From intent to what hosts are told. Pure: records in, one network's part of the state of each host out. A host is told
-// of a network when it has a port of it.
+// of a network when it has a port of it, or of a network that routers join to it: each host routes for its own guests.
 
 import type { networkV1 } from '#gen';
 import { isInfrastructurePort, type Network, type Port, ROUTER_INTERFACE, type Subnet } from '#model';
@@ -10,6 +10,8 @@ export interface NetworkIntent {
   readonly subnets: readonly Subnet[];
   /** Of the network. */
   readonly ports: readonly Port[];
+  /** Hosts that have ports of networks which routers join to this one. */
+  readonly joinedHosts: ReadonlySet<string>;
   /** `address:port` of each host's tunnel endpoint; '' while it is not known. */
   vtepOf(host: string): string;
 }
@@ -24,6 +26,7 @@ export function planHosts(intent: NetworkIntent): Map<string, networkV1.Network>
   const subnets = [...intent.subnets].sort(byId);
   const guests = intent.ports.filter((port) => port.binding.hostId !== '' && !isInfrastructurePort(port)).sort(byId);
   const hosts = [...new Set(guests.map((port) => port.binding.hostId))].sort();
+  const joined = [...intent.joinedHosts].filter((host) => !hosts.includes(host)).sort();
   const vni = network.networkType === 'vxlan' ? (network.segmentationId ?? 0) : 0;
   const isTunnelled = vni !== 0;
   const remoteOf = (port: Port): networkV1.Network['remotes'] => {
@@ -32,7 +35,11 @@ export function planHosts(intent: NetworkIntent): Map<string, networkV1.Network>
   };
   const planHost = (host: string): networkV1.Network => {
     const others = isTunnelled ? guests.filter((port) => port.binding.hostId !== host) : [];
-    const vteps = hosts.filter((other) => other !== host && isTunnelled).map((other) => intent.vtepOf(other));
+    const vtepsOf = (names: readonly string[]): string[] =>
+      names
+        .filter((other) => other !== host && isTunnelled)
+        .map((other) => intent.vtepOf(other))
+        .filter((vtep) => vtep !== '');
     return {
       id: network.id,
       vni,
@@ -40,14 +47,15 @@ export function planHosts(intent: NetworkIntent): Map<string, networkV1.Network>
       subnets: subnets.map((subnet) => planSubnet(subnet, network)),
       ports: guests.filter((port) => port.binding.hostId === host).map((port) => planPort(port, network)),
       remotes: others.flatMap((port) => remoteOf(port) ?? []),
-      vteps: vteps.filter((vtep) => vtep !== ''),
+      vteps: vtepsOf(hosts),
+      routingVteps: vtepsOf(joined),
       gateways: [...intent.ports]
         .filter((port) => port.deviceOwner === ROUTER_INTERFACE && port.adminStateUp)
         .sort(byId)
         .flatMap((port) => ipsOf(port).map((ip) => ({ mac: port.macAddress, ip }))),
     };
   };
-  return new Map(hosts.map((host) => [host, planHost(host)]));
+  return new Map([...hosts, ...joined].map((host) => [host, planHost(host)]));
 }
 
 const byId = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : 1);

@@ -2,6 +2,7 @@
 
 import type { Network as _network_v1_Network, Network__Output as _network_v1_Network__Output } from '../../network/v1/Network.ts';
 import type { SecurityGroup as _network_v1_SecurityGroup, SecurityGroup__Output as _network_v1_SecurityGroup__Output } from '../../network/v1/SecurityGroup.ts';
+import type { Router as _network_v1_Router, Router__Output as _network_v1_Router__Output } from '../../network/v1/Router.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface HostState {
@@ -9,6 +10,7 @@ export interface HostState {
   'revision'?: (number | string | Long);
   'networks'?: (_network_v1_Network)[];
   'securityGroups'?: (_network_v1_SecurityGroup)[];
+  'routers'?: (_network_v1_Router)[];
 }
 
 export interface HostState__Output {
@@ -16,4 +18,5 @@ export interface HostState__Output {
   'revision': (number);
   'networks': (_network_v1_Network__Output)[];
   'securityGroups': (_network_v1_SecurityGroup__Output)[];
+  'routers': (_network_v1_Router__Output)[];
 }

@@ -14,6 +14,7 @@ export interface Network {
   'remotes'?: (_network_v1_RemotePort)[];
   'vteps'?: (string)[];
   'gateways'?: (_network_v1_Gateway)[];
+  'routingVteps'?: (string)[];
 }
 
 export interface Network__Output {
@@ -25,4 +26,5 @@ export interface Network__Output {
   'remotes': (_network_v1_RemotePort__Output)[];
   'vteps': (string)[];
   'gateways': (_network_v1_Gateway__Output)[];
+  'routingVteps': (string)[];
 }
