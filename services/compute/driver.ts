@@ -32,6 +32,8 @@ export interface FrameSocket {
   /** '' for a pretend guest: it has a port, and no frames. */
   readonly socket: string;
   readonly framing: 'vnet-hdr' | 'ethernet';
+  /** Whether its card takes frames as a virtio-net header describes them. */
+  readonly offloads?: boolean;
   readonly mac: string;
 }
 

@@ -3,7 +3,7 @@ export * from './config.ts';
 export { count, DROP_REASONS, type DropReason, type PortCounters, type SwitchCounters } from './counters.ts';
 export { FROM_TUNNEL, Frame, frameOf } from './frame.ts';
 export type { Layer, Outputs } from './layer.ts';
-export { hasRightChecksum } from './offload.ts';
+export { completeOffload, hasRightChecksum } from './offload.ts';
 export {
   type Network as SwitchNetwork,
   type Port as SwitchPort,

@@ -99,3 +99,44 @@ describe('a large send', () => {
     expect(lab.drops()).toEqual({ malformed: 3 });
   });
 });
+
+describe('a port whose card takes offloads', () => {
+  const lab = (): SwitchLab => {
+    const made = new SwitchLab(networkConfig());
+    made.vswitch.tables.byPortId.get('b')!.offloads = true;
+    return made;
+  };
+  const LARGE = { ...PARTIAL, gsoType: GSO_TCPV4, gsoSize: 1460 };
+
+  test('gets a large send in one piece, with what is left to be done; a tunnel does not', () => {
+    const made = lab();
+    const bytes = partialTcp(MAC_B, 4000);
+    made.send('a', bytes, LARGE);
+    expect(made.got('b')).toEqual([bytes]);
+    expect(made.offloads).toEqual([LARGE]);
+    made.send('a', partialTcp(MAC_C, 4000), LARGE);
+    expect(made.toVteps.map((sent) => sent.bytes.length - 54)).toEqual([1460, 1460, 1080]);
+    expect(made.toVteps.every((sent) => right(sent.bytes))).toBe(true);
+  });
+
+  test('gets an unfinished checksum as it is, inside the frame only', () => {
+    const made = lab();
+    made.send('a', partialTcp(MAC_B, 20), PARTIAL);
+    expect(made.offloads).toEqual([PARTIAL]);
+    made.send('a', partialTcp(MAC_B, 20), { ...PARTIAL, checksumStart: 60_000 });
+    expect(made.drops()).toEqual({ malformed: 1 });
+  });
+
+  test.each([
+    ['a checksum elsewhere', { ...LARGE, checksumStart: 20 }],
+    ['no checksum to finish', { ...LARGE, checksumStart: 0, checksumOffset: 0 }],
+    ['a kind of segment that no guest takes', { ...LARGE, gsoType: GSO_UDP_L4 }],
+    ['segments of no size', { ...LARGE, gsoSize: 0 }],
+  ])('never sees a large send with %s as it is', (_, offload) => {
+    const made = lab();
+    made.send('a', partialTcp(MAC_B, 4000), offload);
+    const frames = made.got('b');
+    expect(frames.every((bytes) => bytes.length <= 1514 && right(bytes))).toBe(true);
+    expect(made.offloads.every(({ gsoType }) => gsoType === GSO_NONE)).toBe(true);
+  });
+});

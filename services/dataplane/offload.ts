@@ -43,6 +43,26 @@ export function completeOffload(frame: Frame): Uint8Array[] | undefined {
   return [completed];
 }
 
+/**
+ * Whether another guest's card may be left to do it: a checksum inside the frame, or the segments of a TCP packet as a
+ * driver of Linux would write it. What is not so is completed here, or refused.
+ */
+export function isSoundForTcp(frame: Frame): boolean {
+  const { offload, l3, l4, header } = frame;
+  const { checksumStart, checksumOffset } = offload;
+  if (checksumStart !== 0 && checksumStart + checksumOffset + 2 > frame.length) return false;
+  const type = offload.gsoType & ~GSO_ECN;
+  if (offload.gsoType === GSO_NONE) return true;
+  if (type !== GSO_TCPV4 && type !== GSO_TCPV6) return false;
+  if (frame.protocol !== PROTOCOL_TCP || l4 === 0 || offload.gsoSize === 0 || header.length < l4 + TCP_HEADER)
+    return false;
+  if ((header[l3]! >>> 4 === 4) !== (type === GSO_TCPV4)) return false;
+  const headers = transportHeader(frame);
+  return (
+    headers >= TCP_HEADER && l4 + headers <= header.length && checksumStart === l4 && checksumOffset === TCP_CHECKSUM
+  );
+}
+
 /** The length of the largest IP packet that this frame becomes: what an MTU is compared with. */
 export function largestPacket(frame: Frame): number {
   const { offload, l4, length } = frame;

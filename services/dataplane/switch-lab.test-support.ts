@@ -74,6 +74,8 @@ export const networkConfig = (more: Partial<NetworkConfig> = {}): NetworkConfig 
 export class SwitchLab {
   readonly vswitch: VSwitch;
   readonly toPorts = new Map<string, Uint8Array[]>();
+  /** What was left to be done of the frames to ports, in order. */
+  readonly offloads: Offload[] = [];
   readonly toVteps: { vtep: string; vni: number; bytes: Uint8Array; hash: number }[] = [];
   now = 0;
   groups: readonly SecurityGroupConfig[] = [OPEN_GROUP];
@@ -82,6 +84,7 @@ export class SwitchLab {
   constructor(...networks: readonly NetworkConfig[]) {
     const sink = {
       toPort: (port: Port, frame: Frame) => {
+        this.offloads.push(frame.offload);
         this.toPorts.set(port.id, [...(this.toPorts.get(port.id) ?? []), frame.bytes().slice()]);
       },
       toTunnel: (vtep: Vtep, vni: number, frame: Frame, hash: number) => {

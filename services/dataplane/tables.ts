@@ -49,6 +49,8 @@ export interface Port {
   readonly counters: PortCounters;
   /** Set by the agent: a guest is connected. */
   plugged: boolean;
+  /** Set by the agent: the guest's card takes frames whose checksums and segments are left to be done. */
+  offloads: boolean;
 }
 
 /** One MAC address with the addresses that may go with it. */
@@ -245,6 +247,7 @@ function compilePort(
     mayHoldUnknownMacs: !config.portSecurity || pairs.some((pair) => pair.mac !== mac),
     counters: before?.counters ?? newPortCounters(),
     plugged: before?.plugged ?? false,
+    offloads: before?.offloads ?? false,
   };
 }
 

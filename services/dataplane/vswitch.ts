@@ -19,7 +19,7 @@ import { dhcp } from './layers/dhcp.ts';
 import { firewall } from './layers/firewall.ts';
 import { forward, forwardFromTunnel } from './layers/forward.ts';
 import { gateway } from './layers/gateway.ts';
-import { completeOffload } from './offload.ts';
+import { completeOffload, isSoundForTcp } from './offload.ts';
 import { compile, EMPTY_TABLES, type Port, type Tables, type Vtep } from './tables.ts';
 import { GSO_NONE, NO_OFFLOAD, type Offload } from './wire/vnet-header.ts';
 import { flowHash, readVni, VXLAN_HEADER } from './wire/vxlan.ts';
@@ -27,7 +27,10 @@ import { flowHash, readVni, VXLAN_HEADER } from './wire/vxlan.ts';
 /** The layers that a frame from a port passes, in order. */
 export const LAYERS: readonly Layer[] = [admission, antiSpoof, dhcp, arp, firewall, gateway, forward];
 
-/** Where frames leave. Each is whole, with its checksums, and must be taken before the call returns: it may be a view. */
+/**
+ * Where frames leave. Each is whole, with its checksums, save those to a port that takes offloads: what is left to be done
+ * is in `offload` then. Each must be taken before the call returns: it may be a view.
+ */
 export interface Sink {
   toPort(port: Port, frame: Frame): void;
   /** `hash` is the flow's: the outer source port comes from it. */
@@ -136,7 +139,7 @@ export class VSwitch {
       this.#drop(port.adminStateUp ? 'unplugged' : 'admin-down', frame);
       return;
     }
-    for (const whole of this.#whole(frame)) {
+    for (const whole of port.offloads && isSoundForTcp(frame) ? [frame] : this.#whole(frame)) {
       port.counters.txFrames++;
       port.counters.txBytes += whole.length;
       this.#sink.toPort(port, whole);
@@ -152,7 +155,7 @@ export class VSwitch {
     }
   }
 
-  /** Neither another node nor, for now, a guest's card takes over what is left to be done. */
+  /** Another node takes nothing over of what is left to be done, nor does a guest's card that never said so. */
   #whole(frame: Frame): readonly Frame[] {
     const { offload } = frame;
     if (offload.checksumStart === 0 && offload.gsoType === GSO_NONE) return [frame];

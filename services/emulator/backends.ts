@@ -23,6 +23,8 @@ export interface FrameBackend {
   send(frame: readonly Uint8Array[]): boolean;
   /** Called once by the device; it returns false when the guest has no buffer (the frame is dropped). */
   onFrame(receive: (frame: Uint8Array) => boolean): void;
+  /** The frames, with their headers, that this one becomes for a guest whose driver takes no offloads. */
+  complete?(frame: Uint8Array): readonly Uint8Array[];
 }
 
 /** A byte stream to and from whoever looks at a console. */

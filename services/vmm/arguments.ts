@@ -2,6 +2,13 @@
 
 import { CumuletError } from '#base';
 
+export interface EmulatorNet {
+  readonly socket: string;
+  readonly mac?: string;
+  readonly framing: 'ethernet' | 'vnet-hdr';
+  readonly offloads?: boolean;
+}
+
 export interface EmulatorArguments {
   readonly help: boolean;
   readonly guest?: string;
@@ -12,7 +19,7 @@ export interface EmulatorArguments {
   readonly memoryMiB: number;
   readonly harts: number;
   readonly disks: readonly { path: string; format: 'raw' | 'qcow2'; readOnly: boolean }[];
-  readonly nets: readonly { socket: string; mac?: string; framing: 'ethernet' | 'vnet-hdr' }[];
+  readonly nets: readonly EmulatorNet[];
   readonly control?: string;
   readonly restore?: string;
   readonly noReboot: boolean;
@@ -34,7 +41,8 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
   --harts N          1 unless told (1 to 8)
   --disk FILE        a disk, raw or .qcow2 by its name; FILE,ro for a read-only one; may be repeated
   --net SOCKET       a NIC whose frames a switch fetches from this Unix socket (as QEMU's -netdev stream);
-                     SOCKET,mac=02:00:00:00:00:01,framing=vnet-hdr; may be repeated
+                     SOCKET,mac=02:00:00:00:00:01,framing=vnet-hdr,offloads=on; may be repeated.
+                     With offloads=on the switch takes large sends and frames without checksums
   --control SOCKET   listen for control requests here (pause, save, stats ...)
   --restore FOLDER   go on from a saved machine
   --no-reboot        end when the guest reboots
@@ -56,7 +64,7 @@ const wrong = (why: string): never => {
 export function parseArguments(argv: readonly string[]): EmulatorArguments {
   const values = new Map<string, string>();
   const disks: { path: string; format: 'raw' | 'qcow2'; readOnly: boolean }[] = [];
-  const nets: { socket: string; mac?: string; framing: 'ethernet' | 'vnet-hdr' }[] = [];
+  const nets: EmulatorNet[] = [];
   let help = false;
   let noReboot = false;
   let deterministic = false;
@@ -147,16 +155,19 @@ function disk(text: string): { path: string; format: 'raw' | 'qcow2'; readOnly: 
   return { path, readOnly, format: path.endsWith('.qcow2') ? 'qcow2' : 'raw' };
 }
 
-function net(text: string): { socket: string; mac?: string; framing: 'ethernet' | 'vnet-hdr' } {
+function net(text: string): EmulatorNet {
   const [socket, ...options] = text.split(',');
   if (socket === undefined || socket === '') wrong('--net needs the path of a socket');
   let mac: string | undefined;
   let framing: 'ethernet' | 'vnet-hdr' = 'ethernet';
+  let offloads: boolean | undefined;
   for (const option of options) {
     const value = option.slice(option.indexOf('=') + 1);
     if (option.startsWith('mac=')) mac = value;
     else if (option === 'framing=ethernet' || option === 'framing=vnet-hdr') framing = value as 'ethernet' | 'vnet-hdr';
+    else if (option === 'offloads=on' || option === 'offloads=off') offloads = value === 'on';
     else wrong(`--net has no option ${option}`);
   }
-  return { socket: socket!, mac, framing };
+  if (offloads === true && framing !== 'vnet-hdr') wrong('--net offloads=on needs framing=vnet-hdr');
+  return offloads === undefined ? { socket: socket!, mac, framing } : { socket: socket!, mac, framing, offloads };
 }

@@ -55,7 +55,7 @@ export interface GuestNic {
   readonly framing: 'ethernet' | 'vnet-hdr';
   /**
    * The peer reads the virtio-net header: frames may come without checksums and larger than the MTU, and may be sent
-   * so. Only with framing 'vnet-hdr'; default false (headers are all zero then).
+   * so. Only with framing 'vnet-hdr'; default false (headers are all zero then, and the work is done in the guest process).
    */
   readonly offloads?: boolean;
 }

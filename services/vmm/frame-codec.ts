@@ -32,16 +32,39 @@ export class FrameReader {
   }
 }
 
-/** A frame with its length before it. Copies: `parts` are guest RAM and will change. */
-export function encodeFrame(parts: readonly Uint8Array[]): Buffer {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const bytes = Buffer.allocUnsafe(LENGTH_BYTES + length);
-  bytes.writeUInt32BE(length, 0);
-  let at = LENGTH_BYTES;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
+const BATCH_BYTES = 512 * 1024;
+
+/** Gathers frames, each with its length before it, so that many leave by one write. Copies: parts are guest RAM. */
+export class FrameBatch {
+  #bytes = Buffer.alloc(0);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
   }
-  return bytes;
+
+  /** False: the frame does not fit behind the others; take() what is there first. */
+  add(parts: readonly Uint8Array[]): boolean {
+    let length = 0;
+    for (const part of parts) length += part.length;
+    if (this.#length + LENGTH_BYTES + length > this.#bytes.length) {
+      if (this.#length > 0) return false;
+      this.#bytes = Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, LENGTH_BYTES + length));
+    }
+    let at = this.#bytes.writeUInt32BE(length, this.#length);
+    for (const part of parts) {
+      this.#bytes.set(part, at);
+      at += part.length;
+    }
+    this.#length = at;
+    return true;
+  }
+
+  /** What was gathered. The batch goes on in the memory behind it, because a write may still refer to this. */
+  take(): Buffer {
+    const taken = this.#bytes.subarray(0, this.#length);
+    this.#bytes = this.#bytes.subarray(this.#length);
+    this.#length = 0;
+    return taken;
+  }
 }

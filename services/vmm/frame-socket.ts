@@ -1,9 +1,13 @@
 // The frame socket of one NIC: the node's switch connects here. One client at a time; a new one replaces the old, since
 // an agent that restarted knows nothing of its former connection. Without a client frames are dropped and counted.
+//
+// The guest's card takes offloads whoever is at the other end: for a peer that does not (framing `ethernet`, or one that
+// ignores the header) checksums are written and large sends cut here, by the dataplane's own code.
 
 import type { Server, Socket } from 'node:net';
+import { completeOffload, frameOf, wire } from '#dataplane';
 import { type FrameBackend, MAX_FRAME_BYTES, NET_HEADER_BYTES } from '#emulator';
-import { encodeFrame, FrameReader } from './frame-codec.ts';
+import { FrameBatch, FrameReader } from './frame-codec.ts';
 import { closeServer, listen } from './sockets.ts';
 
 /** Frames waiting for a slow switch, at most. */
@@ -15,11 +19,14 @@ export class FrameSocket implements FrameBackend {
   #server: Server | undefined;
   #client: Socket | undefined;
   #receive: (frame: Uint8Array) => boolean = () => false;
-  #pending: Buffer[] = [];
-  #pendingBytes = 0;
+  readonly #offloads: boolean;
+  readonly #batch = new FrameBatch();
+  #flushing = false;
 
-  constructor(framing: 'ethernet' | 'vnet-hdr') {
+  /** `offloads`: the peer reads the header of framing `vnet-hdr` and does what it says. */
+  constructor(framing: 'ethernet' | 'vnet-hdr', offloads: boolean) {
     this.#framing = framing;
+    this.#offloads = offloads && framing === 'vnet-hdr';
   }
 
   async listen(path: string): Promise<void> {
@@ -36,21 +43,42 @@ export class FrameSocket implements FrameBackend {
 
   send(frame: readonly Uint8Array[]): boolean {
     const client = this.#client;
-    if (client === undefined || client.writableLength + this.#pendingBytes > MAX_QUEUED) return false;
+    if (client === undefined || client.writableLength + this.#batch.length > MAX_QUEUED) return false;
     // The device sends its header as the first part.
-    const bytes = encodeFrame(this.#framing === 'ethernet' ? frame.slice(1) : frame);
-    if (this.#pending.length === 0) setImmediate(() => this.#flush());
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
-    return true;
+    const header = frame[0]!;
+    if (this.#offloads || wire.readVnetHeader(header, 0) === wire.NO_OFFLOAD) {
+      this.#add(this.#framing === 'ethernet' ? frame.slice(1) : frame);
+      return true;
+    }
+    const whole = this.complete(Buffer.concat(frame));
+    for (const one of whole) this.#add([this.#framing === 'ethernet' ? one.subarray(NET_HEADER_BYTES) : one]);
+    return whole.length > 0;
+  }
+
+  complete(frame: Uint8Array): readonly Uint8Array[] {
+    const inner = frameOf(frame.subarray(NET_HEADER_BYTES), 0, wire.readVnetHeader(frame, 0));
+    return ((inner === undefined ? undefined : completeOffload(inner)) ?? []).map((bytes) => {
+      const whole = new Uint8Array(NET_HEADER_BYTES + bytes.length);
+      whole.set(bytes, NET_HEADER_BYTES);
+      return whole;
+    });
+  }
+
+  #add(parts: readonly Uint8Array[]): void {
+    if (!this.#batch.add(parts)) {
+      this.#client?.write(this.#batch.take());
+      this.#batch.add(parts);
+    }
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => this.#flush());
   }
 
   /** All frames of one turn in one write: a system call a frame costs more than the frame. */
   #flush(): void {
-    const bytes = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending, this.#pendingBytes);
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    this.#client?.write(bytes);
+    this.#flushing = false;
+    const bytes = this.#batch.take();
+    if (bytes.length > 0) this.#client?.write(bytes);
   }
 
   #serve(socket: Socket): void {

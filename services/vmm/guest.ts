@@ -46,7 +46,7 @@ import { stuckReason } from './stuck.ts';
 
 const MIB = 1024 * 1024;
 /** A queue for each hart, as far as that helps. */
-const MAX_BLOCK_QUEUES = 4;
+const MAX_QUEUES = 4;
 
 export type StateListener = (state: GuestState, reason: string | undefined) => void;
 
@@ -92,7 +92,7 @@ export class Guest {
         disks.push({ serial, backend: await openDisk(path, { format, readOnly, backingAllowed }) });
       }
       for (const nic of config.nics) {
-        const socket = new FrameSocket(nic.framing);
+        const socket = new FrameSocket(nic.framing, nic.offloads === true);
         sockets.push(socket);
         await socket.listen(nic.socket);
       }
@@ -266,15 +266,11 @@ export class Guest {
   }
 
   #specs(hub: ConsoleHub): DeviceSpec[] {
+    const queues = Math.min(this.#config.harts, MAX_QUEUES);
     const nics = this.#config.nics.map((nic, index): DeviceSpec => {
-      const offloads = nic.offloads === true && nic.framing === 'vnet-hdr';
-      return {
-        type: 'net',
-        backend: this.#sockets[index]!,
-        options: { mac: macBytes(nic.mac), mtu: nic.mtu, offloads },
-      };
+      const options = { mac: macBytes(nic.mac), mtu: nic.mtu, offloads: true, queuePairs: queues };
+      return { type: 'net', backend: this.#sockets[index]!, options };
     });
-    const queues = Math.min(this.#config.harts, MAX_BLOCK_QUEUES);
     // A second login that nobody asked for would mix with the first one's.
     const hvc = /\bhvc0\b/.test(this.#config.append ?? '');
     return [

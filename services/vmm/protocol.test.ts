@@ -3,13 +3,15 @@
 import { describe, expect, it } from 'vitest';
 import { parseArguments } from './arguments.ts';
 import { ConsoleHub } from './console-hub.ts';
-import { encodeFrame, FrameReader } from './frame-codec.ts';
+import { FrameBatch, FrameReader } from './frame-codec.ts';
 import { transition } from './state.ts';
 
 describe('frames on a stream', () => {
   it('come out as they went in, however the stream is cut', () => {
     const frames = Array.from({ length: 20 }, (_, i) => Buffer.alloc(14 + i * 37, i));
-    const stream = Buffer.concat(frames.map((frame) => encodeFrame([frame.subarray(0, 5), frame.subarray(5)])));
+    const batch = new FrameBatch();
+    for (const frame of frames) expect(batch.add([frame.subarray(0, 5), frame.subarray(5)])).toBe(true);
+    const stream = batch.take();
     for (const size of [1, 2, 3, 7, 100, 4096, stream.length]) {
       const reader = new FrameReader(14, 2000);
       const out: Buffer[] = [];

@@ -94,6 +94,7 @@ function configOf(options: EmulatorArguments): GuestConfig {
       mac: net.mac ?? randomMac(),
       socket: net.socket,
       framing: net.framing,
+      offloads: net.offloads,
     })),
     consoleLog: '',
     consoleSocket: '',

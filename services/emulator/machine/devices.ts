@@ -57,7 +57,7 @@ function deviceOf(spec: DeviceSpec, host: DeviceHost): VirtioDevice {
     case 'block':
       return new VirtioBlock(host, spec.backend, spec.serial);
     case 'net':
-      return new VirtioNet(host, spec.backend);
+      return new VirtioNet(host, spec.backend, spec.options);
     case 'console':
       return new VirtioConsole(host, spec.backend);
     case 'rng':

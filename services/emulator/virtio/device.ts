@@ -134,6 +134,11 @@ export abstract class VirtioDevice {
   /** Returns a buffer; interrupts the driver if it wants that. */
   protected finish(queue: Virtqueue, chain: Chain, written: number): void {
     queue.push(chain, written);
+    this.signal(queue);
+  }
+
+  /** Interrupts the driver if it wants to hear of what was returned. */
+  protected signal(queue: Virtqueue): void {
     if (queue.needsInterrupt()) this.#interrupt(INTERRUPT.USED_BUFFER);
   }
 

@@ -268,12 +268,26 @@ describe('virtio-net', () => {
     expect([rig.ram.bytes[0x100a], rig.ram.bytes[0x2000], rig.ram.bytes[0x300b]]).toEqual([3, 50, 111]);
   });
 
-  it('drops a frame without buffers for all of it, and keeps the buffers', () => {
+  it('keeps a frame until there are buffers for all of it, and those after it in their order', () => {
+    const { rig, driver, wire, device } = make([5, 15]);
+    const queue = driver.queues[0]!;
+    driver.offer(queue, [{ at: 0x1000, length: 50, writable: true }]);
+    expect([wire.deliver(frame(100)), wire.deliver(frame(30))]).toEqual([true, true]);
+    expect(driver.used(queue)).toEqual([]);
+    for (const at of [0x2000, 0x3000, 0x4000]) driver.offer(queue, [{ at, length: 50, writable: true }]);
+    driver.notify(queue);
+    rig.devices.service();
+    expect(driver.used(queue).map(({ length }) => length)).toEqual([50, 50, 12, 42]);
+    expect(device.counters).toMatchObject({ rxFrames: 2, rxDropped: 0 });
+  });
+
+  it('drops what a guest leaves waiting beyond a megabyte, and all of it at a reset', () => {
     const { driver, wire, device } = make([5, 15]);
-    driver.offer(driver.queues[0]!, [{ at: 0x1000, length: 50, writable: true }]);
-    expect(wire.deliver(frame(100))).toBe(false);
-    expect(wire.deliver(frame(30))).toBe(true);
-    expect(device.counters).toMatchObject({ rxFrames: 1, rxDropped: 1 });
+    const large = frame(60_000);
+    expect(Array.from({ length: 20 }, () => wire.deliver(large)).filter(Boolean)).toHaveLength(17);
+    expect(device.counters.rxDropped).toBe(3);
+    driver.set(0x70, 0);
+    expect(device.counters.rxDropped).toBe(20);
   });
 });
 

@@ -20,11 +20,28 @@ function randomness(seed: number): (limit: number) => number {
   };
 }
 
-const sink = { send: () => true, onFrame: () => undefined };
+/** Brings a frame now and then: some with work left to be done, some too short to be one. */
+const sink = {
+  receive: (_frame: Uint8Array): boolean => false,
+  send: () => true,
+  onFrame(receive: (frame: Uint8Array) => boolean) {
+    this.receive = receive;
+  },
+  complete: (frame: Uint8Array) => [frame.slice()],
+};
 const screen = { write: () => undefined, onInput: () => undefined };
-const SPECS: Record<string, { spec: DeviceSpec; queues: number }> = {
-  block: { spec: { type: 'block', backend: new MemoryDisk(1 << 20), serial: 's' }, queues: 1 },
-  net: { spec: { type: 'net', backend: sink, options: { mac: new Uint8Array(6), offloads: true } }, queues: 2 },
+/** `features`: what a hostile driver may switch on beside those of every device. */
+const SPECS: Record<string, { spec: DeviceSpec; queues: number; features?: readonly number[] }> = {
+  block: {
+    spec: { type: 'block', backend: new MemoryDisk(1 << 20), serial: 's', options: { queues: 2 } },
+    queues: 2,
+    features: [9, 11, 12, 13, 14],
+  },
+  net: {
+    spec: { type: 'net', backend: sink, options: { mac: new Uint8Array(6), offloads: true, queuePairs: 2 } },
+    queues: 5,
+    features: [0, 1, 2, 7, 8, 11, 15, 17, 18, 20, 21, 22, 23],
+  },
   console: { spec: { type: 'console', backend: screen }, queues: 2 },
   rng: { spec: { type: 'rng', backend: { fill: (into) => into.fill(1) } }, queues: 1 },
   input: { spec: { type: 'power-button' }, queues: 2 },
@@ -62,13 +79,13 @@ function mischief(driver: Driver, queue: DriverQueue, random: (limit: number) =>
 }
 
 it.each(Object.keys(SPECS))('%s survives a hostile driver', async (name) => {
-  const { spec, queues } = SPECS[name]!;
+  const { spec, queues, features: own = [] } = SPECS[name]!;
   const rig = new Rig([spec], 1, RAM);
   const driver = rig.driver(0, RAM - 0x2_0000);
   let resets = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const random = randomness(round * 7919 + 13);
-    const features = [28, 29].filter(() => random(2) === 0);
+    const features = [28, 29, ...own].filter(() => random(2) === 0);
     driver.start(
       features,
       Array.from({ length: queues }, () => 1 << (1 + random(4))),
@@ -78,6 +95,10 @@ it.each(Object.keys(SPECS))('%s survives a hostile driver', async (name) => {
       mischief(driver, queue, random);
       for (let i = 0; i < 4; i++) driver.set(random(0x50) * 4, random(4) === 0 ? random(0x1_0000_0000) : random(256));
       driver.notify(queue);
+      const frame = new Uint8Array(random(4000));
+      frame[0] = random(2);
+      frame[1] = random(3) === 0 ? random(256) : 0;
+      if (name === 'net') sink.receive(frame);
       if (random(3) === 0) await rig.settle();
       else rig.devices.service();
     }

@@ -93,6 +93,12 @@ export class Virtqueue {
 
   /** Returns a buffer with `written` bytes of its writable part filled. */
   push(chain: Chain, written: number): void {
+    this.put(chain, written);
+    this.publish();
+  }
+
+  /** Puts a buffer into the used ring; the driver sees it, and those put before, after publish(). */
+  put(chain: Chain, written: number): void {
     let left = written;
     for (const segment of chain.writable) {
       if (left <= 0) break;
@@ -103,10 +109,13 @@ export class Virtqueue {
     const at = (this.#used + 4 + (this.#nextUsed & (this.size - 1)) * 8) >>> 2;
     this.#ram.words32[at] = chain.head;
     this.#ram.words32[at + 1] = written;
+    this.#ram.onWritten(at * 4, 8);
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
+  }
+
+  publish(): void {
     // The store of the index publishes the element (2.7.8.2).
     Atomics.store(this.#ram.words16, (this.#used + 2) >>> 1, this.#nextUsed);
-    this.#ram.onWritten(at * 4, 8);
     this.#ram.onWritten(this.#used, 4);
   }
 

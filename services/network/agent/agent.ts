@@ -45,6 +45,8 @@ export interface Nic {
   /** Where its frames come out; '' for a pretend guest, which has none: its port counts as plugged. */
   readonly socket: string;
   readonly framing: Framing;
+  /** Whether its card takes frames as a virtio-net header describes them; false unless told. Only with `vnet-hdr`. */
+  readonly offloads?: boolean;
   readonly mac: string;
 }
 
@@ -145,18 +147,20 @@ class Agent implements NetworkAgent {
     await this.#writing;
   }
 
-  async plug({ portId, socket, framing }: Nic): Promise<void> {
+  async plug({ portId, socket, framing, offloads = false }: Nic): Promise<void> {
     if (socket === '') {
       this.#pretended.add(portId);
       this.#reportSoon();
       return;
     }
     const present = this.#links.get(portId);
-    if (present?.path === socket && present.framing === framing) return;
+    const takesOffloads = offloads && framing === 'vnet-hdr';
+    if (present?.path === socket && present.framing === framing && present.offloads === takesOffloads) return;
     present?.close();
     const link: FrameLink = new FrameLink({
       path: socket,
       framing,
+      offloads: takesOffloads,
       onFrame:
         framing === 'vnet-hdr'
           ? (bytes) => this.#fromVnetGuest(portId, bytes)
@@ -196,7 +200,7 @@ class Agent implements NetworkAgent {
 
   #toGuest(port: SwitchPort, frame: Frame): void {
     const link = this.#links.get(port.id);
-    if (link?.send(frame.header, frame.payload) !== true) {
+    if (link?.send(frame.header, frame.payload, frame.offload) !== true) {
       this.#switch.dropped('queue-full', port);
       return;
     }
@@ -220,7 +224,11 @@ class Agent implements NetworkAgent {
   }
 
   #markPlugged(): void {
-    for (const port of this.#switch.tables.ports) port.plugged = this.#links.get(port.id)?.connected ?? false;
+    for (const port of this.#switch.tables.ports) {
+      const link = this.#links.get(port.id);
+      port.plugged = link?.connected ?? false;
+      port.offloads = link?.offloads ?? false;
+    }
   }
 
   /** Published by a controller: an older one may still be talking. */

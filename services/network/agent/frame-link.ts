@@ -5,6 +5,7 @@
 //   connecting ──► connected ──lost──► waiting ──pause──► connecting      close(): over
 
 import { createConnection, type Socket } from 'node:net';
+import { wire } from '#dataplane';
 import { FrameBatch, FrameReader, type Framing } from './stream-framing.ts';
 
 /** Bytes that may wait for a guest to read them. */
@@ -17,6 +18,8 @@ const LONGEST_PAUSE_MS = 1000;
 export interface FrameLinkInit {
   readonly path: string;
   readonly framing: Framing;
+  /** Whether the guest's card takes what a frame leaves to be done. */
+  readonly offloads: boolean;
   /** One frame, with its virtio-net header when the framing has one. */
   readonly onFrame: (frame: Buffer) => void;
   readonly onConnected: (connected: boolean) => void;
@@ -27,6 +30,7 @@ export interface FrameLinkInit {
 export class FrameLink {
   readonly path: string;
   readonly framing: Framing;
+  readonly offloads: boolean;
   readonly #init: FrameLinkInit;
   readonly #batch = new FrameBatch();
   #socket: Socket | undefined;
@@ -39,6 +43,7 @@ export class FrameLink {
     this.#init = init;
     this.path = init.path;
     this.framing = init.framing;
+    this.offloads = init.offloads;
     this.#connect();
   }
 
@@ -47,7 +52,7 @@ export class FrameLink {
   }
 
   /** False when the guest has too much to read already. Sent by the next flush. */
-  send(header: Uint8Array, payload: Uint8Array): boolean {
+  send(header: Uint8Array, payload: Uint8Array, offload: wire.Offload = wire.NO_OFFLOAD): boolean {
     const socket = this.#socket;
     if (!this.#connected || socket === undefined) return false;
     const size = header.length + payload.length;
@@ -56,7 +61,7 @@ export class FrameLink {
       this.flush();
       this.#batch.renew();
     }
-    this.#batch.add(header, payload, this.framing);
+    this.#batch.add(header, payload, this.framing, offload);
     return true;
   }
 

@@ -61,11 +61,11 @@ export class FrameBatch {
     return this.#length + LENGTH_PREFIX + wire.VNET_HEADER + size <= this.#bytes.length;
   }
 
-  add(header: Uint8Array, payload: Uint8Array, framing: Framing): void {
+  add(header: Uint8Array, payload: Uint8Array, framing: Framing, offload: wire.Offload = wire.NO_OFFLOAD): void {
     const bytes = this.#bytes;
     const extra = framing === 'vnet-hdr' ? wire.VNET_HEADER : 0;
     let at = bytes.writeUInt32BE(extra + header.length + payload.length, this.#length);
-    if (extra > 0) wire.writeVnetHeader(bytes, at, wire.NO_OFFLOAD);
+    if (extra > 0) wire.writeVnetHeader(bytes, at, offload);
     at += extra;
     bytes.set(header, at);
     bytes.set(payload, at + header.length);

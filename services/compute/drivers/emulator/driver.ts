@@ -38,7 +38,7 @@ export interface EmulatorInit {
   /** Until a guest executes its first instruction. */
   readonly bootMs?: number;
   readonly consoleLogLimit?: number;
-  /** The node's switch reads virtio-net headers: frames may come without checksums and larger than the MTU. */
+  /** The node's switch reads virtio-net headers: frames may come without checksums and larger than the MTU. Default true. */
   readonly offloads?: boolean;
 }
 
@@ -265,6 +265,10 @@ export class EmulatorDriver implements Driver {
     return guest;
   }
 
+  get #offloads(): boolean {
+    return this.#init.offloads ?? true;
+  }
+
   #layout(instance: Pick<Instance, 'id' | 'folder'>): GuestLayout {
     return layoutOf(instance, this.#runFolder);
   }
@@ -278,6 +282,7 @@ export class EmulatorDriver implements Driver {
         portId: nic.portId,
         socket: guest.layout.nic(i),
         framing: 'vnet-hdr',
+        offloads: this.#offloads,
         mac: nic.macAddress,
       })),
     );
@@ -348,7 +353,7 @@ export class EmulatorDriver implements Driver {
         mtu: nic.mtu || undefined,
         socket: layout.nic(i),
         framing: 'vnet-hdr' as const,
-        offloads: this.#init.offloads ?? false,
+        offloads: this.#offloads,
       })),
       consoleLog: layout.consoleLog,
       consoleSocket: layout.console,
