@@ -1,5 +1,5 @@
 // How many million guest instructions a second the interpreter executes in small loops: `node test/bench/mips.ts`.
-// Rates are per second of CPU time of this process, best of several runs: other work on the machine matters less so.
+// With `off` the translator is off. Rates are per second of CPU time of this process, best of several runs: other work on the machine matters less so.
 
 import { Hart, newRamMemory, newStateMemory, RAM_BASE } from '#emulator';
 import { assemble } from '../../services/emulator/isa/assemble.ts';
@@ -39,10 +39,11 @@ const LOOPS: Readonly<Record<string, string>> = {
     fmadd.d fa0, fa1, fa2, fa3`,
 };
 
+const translate = process.argv[2] !== 'off';
 const ram = newRamMemory(16 * 1024 * 1024);
 const state = newStateMemory(1);
 const bus = { load: () => undefined, store: () => false, time: () => 0 };
-const hart = new Hart({ id: 0, ram, state, bus, firmware: 'none' });
+const hart = new Hart({ id: 0, ram, state, bus, firmware: 'none', translate });
 
 for (const [name, body] of Object.entries(LOOPS)) {
   const text = `auipc s0, 0x10000\nagain:\n${body}\njal zero, again`;

@@ -15,7 +15,7 @@
 //     reinterpretations cancel as the expressions are built, so doubles stay in floating-point registers. Locals, loads and
 //     stores of f64 keep all bits of a NaN (core spec 4.3.3: only arithmetic does not)
 
-import type { Runtime } from '../hart/runtime.ts';
+import type { Linkage } from '../hart/runtime.ts';
 import type { Code, Label, Local } from '../wasm/code.ts';
 import {
   type Expr,
@@ -48,7 +48,7 @@ export interface FpSite {
 }
 
 /** A site that keeps nothing: all is read from the hart's words. */
-export function plainSite(rt: Runtime, code: Code, h: I32): FpSite {
+export function plainSite(rt: Linkage, code: Code, h: I32): FpSite {
   const inexact = (): I32 => i32.and(rt.word32(h, 'fflags'), NX);
   return {
     code,

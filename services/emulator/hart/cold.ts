@@ -9,6 +9,7 @@ import type { FieldName } from '../isa/pattern.ts';
 import { INSTRUCTIONS } from '../isa/table.ts';
 import type { Code, Local, TableRef } from '../wasm/code.ts';
 import { type Expr, type I32, type I64, i32, i64, select, type ValueType } from '../wasm/expr.ts';
+import { emitAmo, emitLoadReserved, emitStoreConditional } from './atomics.ts';
 import { UPDATE } from './csr-access.ts';
 import { F, STEP_SLOT, X } from './layout.ts';
 import { CAUSE, EXIT, type Runtime, STATUS } from './runtime.ts';
@@ -17,7 +18,7 @@ import { MSTATUS } from './trap.ts';
 /** The number of each instruction, as cold slots hold it. */
 export const COLD_NUMBER: ReadonlyMap<string, number> = new Map(INSTRUCTIONS.map((i, number) => [i.name, number]));
 
-const SIZE: Readonly<Record<LoadWidth, number>> = { b: 1, bu: 1, h: 2, hu: 2, w: 4, wu: 4, d: 8 };
+export const SIZE: Readonly<Record<LoadWidth, number>> = { b: 1, bu: 1, h: 2, hu: 2, w: 4, wu: 4, d: 8 };
 
 const FIELD_BYTE: Readonly<Partial<Record<FieldName, number>>> = { rd: 1, rs1: 2, rs2: 3 };
 
@@ -130,94 +131,18 @@ class ColdEmit implements Emit {
   }
 
   loadReserved(width: AtomicWidth, address: I64): I64 {
-    const { ram } = this.#rt;
-    const offset = this.#atomic(address, width, 1);
-    const value = this.let(width === 'd' ? ram.atomicLoad('i64', offset) : i64.extendS(ram.atomicLoad('i32', offset)));
-    this.#rt.setWord(this.code, this.#h, 'reservation', i64.extendU(offset));
-    this.#rt.setWord(this.code, this.#h, 'reserved', value);
-    return value;
+    return emitLoadReserved(this.#rt, this.code, this.#h, width, this.#atomic(address, width, 1));
   }
 
   storeConditional(width: AtomicWidth, address: I64, value: I64): I64 {
-    const rt = this.#rt;
-    const stored = this.let(value);
     const target = this.let(address);
-    const failed = this.code.var(i64.const(1n));
-    // Without a reservation it fails before the address is looked at, as on QEMU.
-    this.code.if(i64.ne(rt.word64(this.#h, 'reservation'), -1n), () => {
-      const offset = this.#atomic(target, width, 0);
-      this.code.if(i64.eq(rt.word64(this.#h, 'reservation'), i64.extendU(offset)), () => {
-        const expected = this.let(rt.word64(this.#h, 'reserved'));
-        // Another hart's store of the very same value is not noticed; nothing can tell the difference.
-        const changed =
-          width === 'd'
-            ? i64.ne(rt.ram.atomicCompareExchange('i64', offset, expected, stored), expected)
-            : i32.ne(
-                rt.ram.atomicCompareExchange('i32', offset, i32.wrap(expected), i32.wrap(stored)),
-                i32.wrap(expected),
-              );
-        this.code.set(failed, i64.extendU(changed));
-      });
-    });
-    rt.setWord(this.code, this.#h, 'reservation', i64.const(-1n));
-    return failed.get;
+    return emitStoreConditional(this.#rt, this.code, this.#h, width, value, () => this.#atomic(target, width, 0));
   }
 
   amo(kind: AmoKind, width: AtomicWidth, address: I64, value: I64): I64 {
     const operand = this.let(value);
     const offset = this.#atomic(address, width, 0);
-    if (width === 'd') return this.let(this.#amo64(kind, offset, operand));
-    return this.let(i64.extendS(this.#amo32(kind, offset, this.let(i32.wrap(operand)))));
-  }
-
-  #amo64(kind: AmoKind, offset: I32, operand: I64): I64 {
-    const { ram } = this.#rt;
-    switch (kind) {
-      case 'swap':
-        return ram.atomicUpdate('i64', 'xchg', offset, operand);
-      case 'add':
-      case 'xor':
-      case 'and':
-      case 'or':
-        return ram.atomicUpdate('i64', kind, offset, operand);
-      default: {
-        const better = { min: i64.ltS, max: i64.gtS, minu: i64.ltU, maxu: i64.gtU }[kind];
-        const old = this.code.var(ram.atomicLoad('i64', offset));
-        const seen = this.code.var(old.get);
-        this.code.loop((again) => {
-          this.code.set(old, seen.get);
-          const chosen = select(better(operand, old.get), operand, old.get);
-          this.code.set(seen, ram.atomicCompareExchange('i64', offset, old.get, chosen));
-          this.code.brIf(again, i64.ne(seen.get, old.get));
-        });
-        return old.get;
-      }
-    }
-  }
-
-  #amo32(kind: AmoKind, offset: I32, operand: I32): I32 {
-    const { ram } = this.#rt;
-    switch (kind) {
-      case 'swap':
-        return ram.atomicUpdate('i32', 'xchg', offset, operand);
-      case 'add':
-      case 'xor':
-      case 'and':
-      case 'or':
-        return ram.atomicUpdate('i32', kind, offset, operand);
-      default: {
-        const better = { min: i32.ltS, max: i32.gtS, minu: i32.ltU, maxu: i32.gtU }[kind];
-        const old = this.code.var(ram.atomicLoad('i32', offset));
-        const seen = this.code.var(old.get);
-        this.code.loop((again) => {
-          this.code.set(old, seen.get);
-          const chosen = select(better(operand, old.get), operand, old.get);
-          this.code.set(seen, ram.atomicCompareExchange('i32', offset, old.get, chosen));
-          this.code.brIf(again, i32.ne(seen.get, old.get));
-        });
-        return old.get;
-      }
-    }
+    return emitAmo(this.#rt, this.code, kind, width, offset, operand);
   }
 
   fence(): void {

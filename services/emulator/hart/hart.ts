@@ -14,6 +14,7 @@ import {
   TIMEBASE_HZ,
   type WatchedBytes,
 } from './contract.ts';
+import { Translator } from '../jit/translator.ts';
 import { accessCsr, type CsrContext, csrByNumber, SAVED_CSRS, updatePmp } from './csr.ts';
 import { ENVCFG } from './envcfg.ts';
 import { compileInterpreter, type InterpreterExports } from './interpreter.ts';
@@ -21,6 +22,7 @@ import {
   BREAKPOINT_LIMIT,
   BREAKPOINTS,
   LINES,
+  REGION_LIMIT,
   REQUESTS,
   TRAP_KINDS,
   W,
@@ -43,12 +45,18 @@ export interface HartOptions {
   readonly firmware: 'sbi' | 'none';
   /** From compileInterpreter: one for all harts. */
   readonly module?: WebAssembly.Module;
+  /** Hot code is translated to WebAssembly (jit/). Off unless told. */
+  readonly translate?: boolean;
+  /** Visits until a place counts as hot, for tests. */
+  readonly hotThreshold?: number;
   /** ebreak leaves run() with 'breakpoint'. */
   readonly debug?: boolean;
 }
 
 /** Instructions between two looks at interrupts, requests and the clock: some 100 us. */
 const SLICE = 20_000;
+/** Visits until code is worth translating. */
+const HOT_THRESHOLD = 200;
 /** As many traps in a row, and nothing else, are no work of a guest's. */
 const STUCK_TRAPS = 1000;
 
@@ -80,6 +88,7 @@ export class Hart implements HartPort {
   readonly #words: Int32Array;
   readonly #wasm: InterpreterExports;
   readonly #csrs: CsrContext;
+  readonly #translator: Translator | undefined;
   #instructions = 0;
   #slices = 0;
   /** In step(): interrupts wait. */
@@ -92,6 +101,7 @@ export class Hart implements HartPort {
     this.#base = this.#region.base;
     this.#words = this.#region.words;
     const module = options.module ?? compileInterpreter();
+    const regions = new WebAssembly.Table({ element: 'anyfunc', initial: 0, maximum: REGION_LIMIT });
     const instance = new WebAssembly.Instance(module, {
       env: {
         state: options.state,
@@ -100,10 +110,21 @@ export class Hart implements HartPort {
         busStore: (address: number, size: 1 | 2 | 4 | 8) => this.#busStore(address, size),
         time: () => this.#bus.time(),
         csr: (number: number, update: number, writes: number) => accessCsr(this.#csrs, number, update, writes !== 0),
+        regions,
       },
     });
     this.#wasm = instance.exports as unknown as InterpreterExports;
     this.#csrs = this.#csrContext();
+    if (options.translate) {
+      this.#translator = new Translator({
+        view: this.#region.view,
+        base: this.#base,
+        table: regions,
+        imports: { ...instance.exports, state: options.state, ram: options.ram, regions },
+        decodeCold: (slot, bits) => this.#wasm.decodeBits(this.#base, slot, bits, 1),
+        threshold: options.hotThreshold ?? HOT_THRESHOLD,
+      });
+    }
     this.#clear();
     this.#region.setWord32('firmware', options.firmware === 'sbi' ? 1 : 0);
     this.#region.setWord32('debug', options.debug ? 1 : 0);
@@ -196,6 +217,7 @@ export class Hart implements HartPort {
       this.#slices++;
       left -= slice - unused;
       if (exit !== EXIT.BREAKPOINT && this.#region.word('cause') === WATCHPOINT) return 'breakpoint';
+      if (this.#region.word32('hotCount') > 0) this.#translator?.serve();
       switch (exit) {
         case EXIT.WFI:
           return 'wfi';
@@ -379,6 +401,11 @@ export class Hart implements HartPort {
       bus_accesses: this.#region.word32('busAccesses'),
       code_fills: this.#region.word32('codeFills'),
       code_checks: this.#region.word32('codeChecks'),
+      ...this.#translator?.counters(),
+      ...(this.#translator && {
+        regions_entered: this.#region.word32('regionRuns'),
+        regions_not_taken: this.#region.word32('regionStays'),
+      }),
       ...traps,
     };
   }
@@ -387,6 +414,7 @@ export class Hart implements HartPort {
 
   #clear(): void {
     this.#region.clear();
+    this.#translator?.clear();
     updatePmp(this.#csrs);
   }
 

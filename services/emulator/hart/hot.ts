@@ -21,7 +21,18 @@ import {
 } from '../wasm/expr.ts';
 import { CAUSE_WATCHPOINT } from './break.ts';
 import { callCold, extend } from './cold.ts';
-import { SLOTS_SIZE, TLB_FETCH, TLB_WRITE, X } from './layout.ts';
+import {
+  HEAT,
+  HEAT_ENTRIES,
+  HOT_ENTRY_SIZE,
+  HOT_QUEUE,
+  HOT_QUEUE_LIMIT,
+  REGION_SLOTS,
+  SLOTS_SIZE,
+  TLB_FETCH,
+  TLB_WRITE,
+  X,
+} from './layout.ts';
 import { EXIT, type Runtime, STATUS } from './runtime.ts';
 import { HANDLER } from './slot.ts';
 
@@ -64,10 +75,13 @@ export function hotHandler(instruction: Instruction, length: 2 | 4, rd: number):
   return NUMBERS.get(key(instruction.name, length, writesX0));
 }
 
+/** Calls of regions by regions. Each takes a frame of this thread's stack, of 2 KiB at most until it is optimized. */
+const MAX_NESTING = 100;
+
 const FIELD_BYTE = { rd: 1, rs1: 2, rs2: 3 } as const;
 const SLOT = 8;
 
-const LOADS: Readonly<Record<LoadWidth, { kind: LoadKind; size: number }>> = {
+export const LOADS: Readonly<Record<LoadWidth, { kind: LoadKind; size: number }>> = {
   b: { kind: 'i64_8s', size: 1 },
   bu: { kind: 'i64_8u', size: 1 },
   h: { kind: 'i64_16s', size: 2 },
@@ -76,7 +90,7 @@ const LOADS: Readonly<Record<LoadWidth, { kind: LoadKind; size: number }>> = {
   wu: { kind: 'i64_32u', size: 4 },
   d: { kind: 'i64', size: 8 },
 };
-const STORES: Readonly<Record<StoreWidth, { kind: StoreKind; size: number }>> = {
+export const STORES: Readonly<Record<StoreWidth, { kind: StoreKind; size: number }>> = {
   b: { kind: 'i64_8', size: 1 },
   h: { kind: 'i64_16', size: 2 },
   w: { kind: 'i64_32', size: 4 },
@@ -104,6 +118,7 @@ class HotEmit implements Emit {
   readonly #r: Registers;
   readonly #handler: Handler;
   readonly #next: Label;
+  readonly #warm: Label;
   readonly #far: Label;
   readonly #trap: Label;
 
@@ -112,13 +127,14 @@ class HotEmit implements Emit {
     code: Code,
     r: Registers,
     handler: Handler,
-    labels: { next: Label; far: Label; trap: Label },
+    labels: { next: Label; warm: Label; far: Label; trap: Label },
   ) {
     this.#rt = rt;
     this.code = code;
     this.#r = r;
     this.#handler = handler;
     this.#next = labels.next;
+    this.#warm = labels.warm;
     this.#far = labels.far;
     this.#trap = labels.trap;
   }
@@ -207,6 +223,9 @@ class HotEmit implements Emit {
     const to = this.let(i32.add(slot.get, distance));
     code.if(i32.ltU(i32.sub(to, base.get), SLOTS_SIZE), () => {
       code.set(slot, to);
+      // Loops and calls: what is worth translating is reached by one of them.
+      if (this.#handler.name === 'jal' && !this.#handler.discards) code.br(this.#warm);
+      code.brIf(this.#warm, i32.ltS(distance, 0));
       code.br(this.#next);
     });
     code.set(target, i64.add(this.pc(), i64.extendS(i32.shrS(distance, 2))));
@@ -219,7 +238,7 @@ class HotEmit implements Emit {
     code.set(target, address);
     code.if(i64.eq(pageOf(target.get), page.get), () => {
       code.set(slot, i32.add(base.get, i32.shl(i32.and(i32.wrap(target.get), 0xffe), 2)));
-      code.br(this.#next);
+      code.br(this.#warm);
     });
     code.br(this.#far);
   }
@@ -270,6 +289,32 @@ class HotEmit implements Emit {
   fpDirty(): void {
     throw new Error('floating point is cold');
   }
+}
+
+/** Counts a visit of the slot, and queues a place that has become hot. */
+function countVisit(rt: Runtime, c: Code, r: Registers): void {
+  const { state } = rt;
+  const { h } = r;
+  const threshold = c.let(rt.word32(h, 'hotThreshold'));
+  c.if(threshold, () => {
+    const slot = r.slot.get;
+    const hash = i32.and(i32.xor(i32.shrU(slot, 3), i32.shrU(slot, 14)), HEAT_ENTRIES - 1);
+    const counter = c.let(i32.add(h, i32.shl(hash, 1)));
+    const visits = c.let(i32.add(state.load('i32_16u', counter, HEAT), 1));
+    c.store(state, 'i32_16', counter, visits, HEAT);
+    c.if(i32.geU(visits, threshold), () => {
+      c.store(state, 'i32_16', counter, i32.const(0), HEAT);
+      const count = c.let(rt.word32(h, 'hotCount'));
+      const known = i32.eq(state.load('i32_8u', slot), HANDLER.REGION);
+      c.if(i32.and(i32.ltU(count, HOT_QUEUE_LIMIT), i32.eqz(known)), () => {
+        const entry = c.let(i32.add(i32.add(h, HOT_QUEUE), i32.mul(count, HOT_ENTRY_SIZE)));
+        c.store(state, 'i32', entry, slot);
+        c.store(state, 'i32', entry, rt.word32(h, 'fetchContext'), 4);
+        c.store(state, 'i64', entry, r.page.get, 8);
+        rt.setWord(c, h, 'hotCount', i32.add(count, 1));
+      });
+    });
+  });
 }
 
 /** A slot of 8 bytes stands for 2 bytes of code. */
@@ -333,6 +378,8 @@ export function defineHot(rt: Runtime, cold: TableRef): void {
 
       const trap = c.begin(0x02);
       const far = c.begin(0x02);
+      const warm = c.begin(0x03);
+      countVisit(rt, c, r);
       c.loop((next) => {
         c.set(left, i32.sub(left.get, 1));
         c.if(i32.ltS(left.get, 0), () => {
@@ -371,17 +418,36 @@ export function defineHot(rt: Runtime, cold: TableRef): void {
           c.set(status, rt.call32('step', h, currentPc(r)));
           afterCall(() => c.unreachable());
         };
+        cases[HANDLER.REGION] = () => {
+          const budget = c.let(i32.add(left.get, 1));
+          const number = c.let(state.load('i32', r.slot.get, 4));
+          rt.count(c, h, 'regionRuns');
+          c.set(left, rt.regions.call(number, h, r.page.get, budget, i32.const(MAX_NESTING)));
+          c.if(i32.ne(left.get, budget), () => reload(enter));
+          // It could not do anything: a short budget, pages that are mapped elsewhere, an instruction that traps.
+          rt.count(c, h, 'regionStays');
+          c.set(left, i32.sub(left.get, 1));
+          rt.setWord(c, h, 'left', left.get);
+          const first = c.let(i32.add(i32.add(h, REGION_SLOTS), i32.shl(number, 3)));
+          const length = c.let(state.load('i32_8u', r.slot.get, 1));
+          c.set(status, callCold(rt, c, cold, h, first, currentPc(r), length));
+          afterCall(() => {
+            c.set(r.slot, i32.add(r.slot.get, i32.shl(length, 2)));
+            c.br(next);
+          });
+        };
         cases[HANDLER.COLD_2] = runCold(2);
         cases[HANDLER.COLD_4] = runCold(4);
         HANDLERS.forEach((handler, i) => {
           cases[HANDLER.FIRST + i] = () =>
             c.scope(() => {
-              meanings.get(handler.name)?.(new HotEmit(rt, c, r, handler, { next, far, trap }));
+              meanings.get(handler.name)?.(new HotEmit(rt, c, r, handler, { next, warm, far, trap }));
               advance(handler.length);
             });
         });
         c.switch(state.load('i32_8u', r.slot.get), cases, () => c.unreachable());
       });
+      c.end(warm);
       c.unreachable();
       c.end(far);
       c.br(enter);

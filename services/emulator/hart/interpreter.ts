@@ -45,6 +45,9 @@ const EXPORTS: readonly (keyof InterpreterExports)[] = [
   'decodeBits',
 ];
 
+/** What translated regions call, besides the functions of fp/. */
+const REGION_FUNCTIONS = ['loadSlow', 'storeSlow', 'atomicAddress'];
+
 /** The bytes of the interpreter. */
 export function generateInterpreter(): Uint8Array<ArrayBuffer> {
   const rt = new Runtime();
@@ -61,6 +64,9 @@ export function generateInterpreter(): Uint8Array<ArrayBuffer> {
   defineDecoder(rt);
   defineHot(rt, defineCold(rt));
   for (const name of EXPORTS) rt.module.export(name, rt.fn(name));
+  for (const name of REGION_FUNCTIONS) rt.module.export(name, rt.fn(name));
+  for (const name of rt.names()) if (name.startsWith('fp_')) rt.module.export(name, rt.fn(name));
+  rt.module.exportGlobal('flag', rt.flag);
   return rt.module.bytes();
 }
 

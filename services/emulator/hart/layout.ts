@@ -68,6 +68,10 @@ const words32 = [
   'busAccesses',
   'breakpoints', // of a debugger: entries of BREAKPOINTS
   'watchpoints',
+  'hotThreshold', // visits until a place is hot; 0: nothing is counted
+  'hotCount', // entries of HOT_QUEUE
+  'regionRuns', // regions entered from the dispatcher
+  'regionStays', // of those, which did not execute anything
 ] as const;
 
 export const CSR_WORDS = [
@@ -183,14 +187,32 @@ const DIRECTORY_SIZE = (MAX_RAM_BYTES / PAGE_SIZE) * 4;
  * the bytes that it was decoded from.
  */
 export const SLOTS_SIZE = (PAGE_SIZE / 2) * 8;
-export const CODE_PAGE = { end: SLOTS_SIZE, ramPage: SLOTS_SIZE + 16, epoch: SLOTS_SIZE + 20, raw: SLOTS_SIZE + 64 };
+export const CODE_PAGE = {
+  end: SLOTS_SIZE,
+  ramPage: SLOTS_SIZE + 16,
+  epoch: SLOTS_SIZE + 20,
+  /** Counts what it was decoded from: never the same for other bytes. */
+  version: SLOTS_SIZE + 24,
+  raw: SLOTS_SIZE + 64,
+};
 export const CODE_PAGE_SIZE = CODE_PAGE.raw + PAGE_SIZE;
 export const CODE_PAGES = 2048;
 export const CODE = CODE_DIRECTORY + DIRECTORY_SIZE;
 
+/** Visits of places that the dispatcher jumps to, 16 bits each, by a hash of the slot. */
+export const HEAT = CODE + CODE_PAGES * CODE_PAGE_SIZE;
+export const HEAT_ENTRIES = 8192;
+/** Places that became hot: { slot, fetch context, virtual page }. */
+export const HOT_QUEUE = HEAT + HEAT_ENTRIES * 2;
+export const HOT_QUEUE_LIMIT = 64;
+export const HOT_ENTRY_SIZE = 16;
+/** By number of a region: its first instruction as a cold slot. */
+export const REGION_SLOTS = HOT_QUEUE + HOT_QUEUE_LIMIT * HOT_ENTRY_SIZE;
+export const REGION_LIMIT = 16384;
+
 const align = (value: number, to: number): number => Math.ceil(value / to) * to;
 
-export const HART_SIZE = align(CODE + CODE_PAGES * CODE_PAGE_SIZE, WASM_PAGE);
+export const HART_SIZE = align(REGION_SLOTS + REGION_LIMIT * 8, WASM_PAGE);
 
 /** Where the region of a hart starts. */
 export const hartOffset = (id: number): number => MACHINE_WORDS_SIZE + DIRTY_SIZE + id * HART_SIZE;

@@ -15,6 +15,8 @@ export interface RigOptions {
   readonly bus?: Partial<HartBus>;
   readonly firmware?: 'sbi' | 'none';
   readonly harts?: number;
+  readonly translate?: boolean;
+  readonly hotThreshold?: number;
 }
 
 export class Rig {
@@ -35,8 +37,9 @@ export class Rig {
       ...options.bus,
     };
     const { ram, state } = this;
+    const { translate, hotThreshold } = options;
     const firmware = options.firmware ?? 'none';
-    this.harts = Array.from({ length: count }, (_, id) => new Hart({ id, ram, state, bus, firmware, module }));
+    this.harts = Array.from({ length: count }, (_, id) => new Hart({ id, ram, state, bus, firmware, module, translate, hotThreshold }));
     for (const hart of this.harts) hart.reset(BASE, 3, 0n, 0n);
   }
 

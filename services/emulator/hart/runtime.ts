@@ -4,7 +4,7 @@
 // Conventions. Every function takes `h` first: where the hart's region starts in the state memory. A function that may
 // trap leaves cause and tval in the hart's words, sets `flag`, and returns anything; its caller looks at `flag` at once.
 
-import type { Code, FunctionRef, Global } from '../wasm/code.ts';
+import type { Code, FunctionRef, Global, TableRef } from '../wasm/code.ts';
 import { type Expr, type I32, type I64, i32, i64, type MemoryRef } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
 import { type CSR_WORDS, RAM_MAXIMUM_PAGES, STATE_MAXIMUM_PAGES, W } from './layout.ts';
@@ -57,46 +57,22 @@ export const STATUS = {
 /** Kinds of access, as the walk and PMP count them. */
 export const ACCESS = { FETCH: 0, LOAD: 1, STORE: 2 } as const;
 
-export class Runtime {
-  readonly module = new ModuleBuilder();
-  // Memory 0 is the faster one: registers, slots and TLBs are touched more often than guest RAM.
-  readonly state: MemoryRef;
-  readonly ram: MemoryRef;
-  readonly imports;
-  readonly flag: Global<'i32'>;
-  readonly #functions = new Map<string, FunctionRef>();
-
-  constructor() {
-    const m = this.module;
-    this.state = m.importMemory('env', 'state', STATE_MAXIMUM_PAGES);
-    this.ram = m.importMemory('env', 'ram', RAM_MAXIMUM_PAGES);
-    this.imports = {
-      /** (address, size) -> 1 with the value in `scratch`, or 0: nothing there. */
-      busLoad: m.importFunction('env', 'busLoad', ['f64', 'i32'], 'i32'),
-      /** (address, size), the value in `scratch` -> 1, or 0: nothing there. */
-      busStore: m.importFunction('env', 'busStore', ['f64', 'i32'], 'i32'),
-      time: m.importFunction('env', 'time', [], 'f64'),
-      /** (number, update, writes): operand in `scratch`, old value in `scratch2` -> CSR_RESULT. */
-      csr: m.importFunction('env', 'csr', ['i32', 'i32', 'i32'], 'i32'),
-    };
-    this.flag = m.global('i32');
-  }
-
-  /** Declares a function of the runtime; others call it by name, also before it is defined. */
-  declare<R extends 'i32' | 'i64' | undefined>(
-    name: string,
-    params: readonly ('i32' | 'i64')[],
-    result: R,
-  ): FunctionRef<R> {
-    const ref = this.module.declare(name, params, result);
-    this.#functions.set(name, ref);
-    return ref;
-  }
+/** What generated code refers to, in whatever module it stands. */
+export abstract class Linkage {
+  abstract readonly module: ModuleBuilder;
+  abstract readonly state: MemoryRef;
+  abstract readonly ram: MemoryRef;
+  abstract readonly flag: Global<'i32'>;
+  protected readonly functions = new Map<string, FunctionRef>();
 
   fn(name: string): FunctionRef {
-    const ref = this.#functions.get(name);
+    const ref = this.functions.get(name);
     if (!ref) throw new Error(`no runtime function ${name}`);
     return ref;
+  }
+
+  names(): Iterable<string> {
+    return this.functions.keys();
   }
 
   /** The result of a runtime function. */
@@ -123,6 +99,48 @@ export class Runtime {
   /** Adds 1 to a counter. */
   count(code: Code, h: I32, name: Exclude<Word, Word64>): void {
     this.setWord(code, h, name, i32.add(this.word32(h, name), 1));
+  }
+}
+
+/** The type of a translated region: (h, virtual page, budget, calls that may nest) -> budget left; the pc is in its word. */
+export const REGION_PARAMETERS = ['i32', 'i64', 'i32', 'i32'] as const;
+
+export class Runtime extends Linkage {
+  readonly module = new ModuleBuilder();
+  // Memory 0 is the faster one: registers, slots and TLBs are touched more often than guest RAM.
+  readonly state: MemoryRef;
+  readonly ram: MemoryRef;
+  readonly imports;
+  readonly regions: TableRef<'i32'>;
+  readonly flag: Global<'i32'>;
+
+  constructor() {
+    super();
+    const m = this.module;
+    this.state = m.importMemory('env', 'state', STATE_MAXIMUM_PAGES);
+    this.ram = m.importMemory('env', 'ram', RAM_MAXIMUM_PAGES);
+    this.imports = {
+      /** (address, size) -> 1 with the value in `scratch`, or 0: nothing there. */
+      busLoad: m.importFunction('env', 'busLoad', ['f64', 'i32'], 'i32'),
+      /** (address, size), the value in `scratch` -> 1, or 0: nothing there. */
+      busStore: m.importFunction('env', 'busStore', ['f64', 'i32'], 'i32'),
+      time: m.importFunction('env', 'time', [], 'f64'),
+      /** (number, update, writes): operand in `scratch`, old value in `scratch2` -> CSR_RESULT. */
+      csr: m.importFunction('env', 'csr', ['i32', 'i32', 'i32'], 'i32'),
+    };
+    this.regions = m.importTable('env', 'regions', REGION_PARAMETERS, 'i32');
+    this.flag = m.global('i32');
+  }
+
+  /** Declares a function of the runtime; others call it by name, also before it is defined. */
+  declare<R extends 'i32' | 'i64' | undefined>(
+    name: string,
+    params: readonly ('i32' | 'i64')[],
+    result: R,
+  ): FunctionRef<R> {
+    const ref = this.module.declare(name, params, result);
+    this.functions.set(name, ref);
+    return ref;
   }
 
   /** Notes the trap and returns from the function under construction. */

@@ -17,6 +17,8 @@ export const HANDLER = {
   STEP: 2,
   COLD_2: 3,
   COLD_4: 4,
+  /** A translated region begins here: byte 1 is the length of its first instruction, the immediate its number. */
+  REGION: 5,
   /** The first of those that stand for one instruction each. */
-  FIRST: 5,
+  FIRST: 6,
 } as const;

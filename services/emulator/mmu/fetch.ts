@@ -100,6 +100,8 @@ export function defineFetch(rt: Runtime): void {
       },
     );
     rt.count(c, h.get, 'codeFills');
+    const version = i32.add(state.load('i32', page.get, CODE_PAGE.version), 1);
+    c.store(state, 'i32', page.get, version, CODE_PAGE.version);
     c.fill(state, page.get, i32.const(HANDLER.DECODE), i32.const(SLOTS_SIZE));
     c.copy(state, i32.add(page.get, CODE_PAGE.raw), ram, source, i32.const(PAGE_SIZE));
     c.return(page.get);

@@ -61,18 +61,18 @@ export class FunctionRef<R extends ValueType | undefined = ValueType | undefined
 }
 
 /** A table of functions of one type. An index beyond its end traps. */
-export class TableRef {
+export class TableRef<R extends ValueType = ValueType> {
   readonly index: number;
   readonly type: number;
-  readonly result: ValueType;
+  readonly result: R;
 
-  constructor(index: number, type: number, result: ValueType) {
+  constructor(index: number, type: number, result: R) {
     this.index = index;
     this.type = type;
     this.result = result;
   }
 
-  call(index: I32, ...args: Expr[]): Expr {
+  call(index: I32, ...args: Expr[]): Expr<R> {
     return new ExprNode(this.result, 0x11, [...args, index], { kind: 'indirect', type: this.type, table: this.index });
   }
 }
@@ -117,6 +117,15 @@ export class Code {
     this.#scope = outer;
   }
 
+  /** Locals made inside stay, whatever scope is open. */
+  withoutScope<T>(body: () => T): T {
+    const outer = this.#scope;
+    this.#scope = undefined;
+    const value = body();
+    this.#scope = outer;
+    return value;
+  }
+
   set<T extends ValueType>(target: Local<T> | Global<T>, value: Expr<T>): void {
     if (value.type !== target.type) throw new TypeError(`${value.type} set to a ${target.type}`);
     writeExpr(this.out, value);
@@ -150,6 +159,15 @@ export class Code {
     this.out.byte(0x10);
     this.out.u32(ref.index);
     if (ref.result !== undefined) this.out.byte(0x1a);
+  }
+
+  /** Leaves the function by a call through a table, whose result becomes this function's (return_call_indirect). */
+  tailCall(table: TableRef, index: I32, ...args: Expr[]): void {
+    for (const arg of args) writeExpr(this.out, arg);
+    writeExpr(this.out, index);
+    this.out.byte(0x13);
+    this.out.u32(table.type);
+    this.out.u32(table.index);
   }
 
   store(memory: MemoryRef, kind: StoreKind, address: I32, value: Expr, offset = 0): void {

@@ -198,6 +198,16 @@ export const i32 = {
   reinterpret: again('i32', 0xbc, 0xbe) as (a: F32) => I32,
 };
 
+/** Sums of constants are constants, and 0 adds nothing: what instructions on x0 come to. */
+function foldAdd(a: A64, b: A64): I64 {
+  const [x, y] = [c64(a), c64(b)];
+  const [p, q] = [x.constant, y.constant];
+  if (p !== undefined && q !== undefined) return c64(BigInt(p) + BigInt(q));
+  if (p === 0n) return y;
+  if (q === 0n) return x;
+  return new Expr('i64', 0x7c, [x, y]);
+}
+
 export const i64 = {
   const: (value: bigint | number): I64 => c64(value),
   eqz: (a: A64): I32 => new Expr('i32', 0x50, [c64(a)]),
@@ -214,7 +224,7 @@ export const i64 = {
   clz: un64(0x79),
   ctz: un64(0x7a),
   popcnt: un64(0x7b),
-  add: bin64(0x7c),
+  add: foldAdd,
   sub: bin64(0x7d),
   mul: bin64(0x7e),
   divS: bin64(0x7f),

@@ -17,6 +17,8 @@ export class ModuleBuilder {
   readonly #functions: { type: number; body: (() => Code) | undefined; name: string }[] = [];
   #importedFunctions = 0;
   #importedMemories = 0;
+  #importedTables = 0;
+  #importedGlobals = 0;
 
   #type(params: readonly ValueType[], result: ValueType | undefined): number {
     const key = `${params.join()}:${result ?? ''}`;
@@ -62,6 +64,33 @@ export class ModuleBuilder {
     return new FunctionRef(this.#importedFunctions++, params, result);
   }
 
+  /** A table of functions of one type; its owner fills it, and may empty it again. */
+  importTable<R extends ValueType>(module: string, name: string, params: readonly ValueType[], result: R): TableRef<R> {
+    const type = this.#type(params, result);
+    this.#imports.push((out) => {
+      out.name(module);
+      out.name(name);
+      out.byte(0x01);
+      out.byte(0x70);
+      out.byte(0x00);
+      out.u32(0);
+    });
+    return new TableRef(this.#importedTables++, type, result);
+  }
+
+  /** A mutable global of another module. */
+  importGlobal<T extends 'i32' | 'i64'>(module: string, name: string, type: T): Global<T> {
+    if (this.#globals.length > 0) throw new Error('imports come before globals');
+    this.#imports.push((out) => {
+      out.name(module);
+      out.name(name);
+      out.byte(0x03);
+      out.byte(TYPE_CODE[type]);
+      out.byte(0x01);
+    });
+    return new Global(type, this.#importedGlobals++);
+  }
+
   /** A mutable global of this module, 0 at first. */
   global<T extends 'i32' | 'i64'>(type: T): Global<T> {
     this.#globals.push((out) => {
@@ -71,7 +100,7 @@ export class ModuleBuilder {
       out.byte(0);
       out.byte(0x0b);
     });
-    return new Global(type, this.#globals.length - 1);
+    return new Global(type, this.#importedGlobals + this.#globals.length - 1);
   }
 
   declare<R extends ValueType | undefined>(name: string, params: readonly ValueType[], result: R): FunctionRef<R> {
@@ -109,7 +138,16 @@ export class ModuleBuilder {
     const [first] = functions;
     if (!first) throw new Error('a table of functions needs a function');
     this.#tables.push(functions);
-    return new TableRef(this.#tables.length - 1, this.#type(first.params, first.result), first.result ?? 'i32');
+    const index = this.#importedTables + this.#tables.length - 1;
+    return new TableRef(index, this.#type(first.params, first.result), first.result ?? 'i32');
+  }
+
+  exportGlobal(name: string, global: Global): void {
+    this.#exports.push((out) => {
+      out.name(name);
+      out.byte(0x03);
+      out.u32(global.index);
+    });
   }
 
   export(name: string, ref: FunctionRef): void {
@@ -162,7 +200,7 @@ export class ModuleBuilder {
       this.#tables.map((functions, table) => (body: Bytes) => {
         // Active, of table `table`, from index 0, function indices.
         body.byte(0x02);
-        body.u32(table);
+        body.u32(this.#importedTables + table);
         body.byte(0x41);
         body.byte(0);
         body.byte(0x0b);

@@ -1,0 +1,252 @@
+// An instruction within a region: operands are constants of the encoding, registers are locals, and loads and stores look
+// into the TLB inline. What cannot be done here leaves the region in front of the instruction, and the interpreter does it
+// again from the start: so traps are taken in one place, with the state that they must see.
+
+import { inlineFp, plainSite } from '../fp/inline.ts';
+import { emitAmo, emitLoadReserved, emitStoreConditional } from '../hart/atomics.ts';
+import { extend, SIZE } from '../hart/cold.ts';
+import { LOADS, STORES } from '../hart/hot.ts';
+import { TLB_WRITE } from '../hart/layout.ts';
+import { MSTATUS } from '../hart/trap.ts';
+import type { AmoKind, AtomicWidth, Emit, LoadWidth, StoreWidth } from '../isa/meaning.ts';
+import type { FieldName } from '../isa/pattern.ts';
+import { dataIndex, pageOf } from '../mmu/tlb.ts';
+import type { Code, Local } from '../wasm/code.ts';
+import { type Expr, type I32, type I64, i32, i64, select, type ValueType } from '../wasm/expr.ts';
+import type { Step } from './blocks.ts';
+import { Untranslatable } from './effects.ts';
+import type { RegionModule } from './linkage.ts';
+
+/** What an instruction shares with the region around it. */
+export interface Surroundings {
+  readonly rt: RegionModule;
+  readonly code: Code;
+  readonly h: I32;
+  /** TLB tables of loads and stores. */
+  readonly tlb: I32;
+  readonly frm: I32;
+  x(number: number): Local<'i64'>;
+  f(number: number): Local<'i64'>;
+  /** The virtual address of a place. */
+  address(offset: number): I64;
+  /** Leaves the region in front of the present instruction. */
+  leave(): void;
+}
+
+const DYNAMIC = 7;
+const LAST_MODE = 4;
+const CANONICAL_NAN = 0x7fc0_0000;
+
+export class RegionEmit implements Emit {
+  readonly code: Code;
+  readonly #s: Surroundings;
+  #step!: Step;
+  /** Registers that are known to be constants, in this block. */
+  readonly #constants = new Map<number, I64>();
+  #fpOn = false;
+  #fpDirty = false;
+  #modeChecked = false;
+  /** What a branch or an indirect jump came to. */
+  condition: I32 | undefined;
+  target: I64 | undefined;
+
+  constructor(surroundings: Surroundings) {
+    this.#s = surroundings;
+    this.code = surroundings.code;
+  }
+
+  beginBlock(): void {
+    this.#constants.clear();
+    this.#fpOn = this.#fpDirty = this.#modeChecked = false;
+  }
+
+  emit(step: Step): void {
+    this.#step = step;
+    this.condition = this.target = undefined;
+    step.instruction.meaning(this);
+  }
+
+  let<T extends ValueType>(value: Expr<T>): Expr<T> {
+    return this.code.let(value);
+  }
+
+  x(register: 'rs1' | 'rs2'): I64 {
+    const number = this.#step.fields[register];
+    if (number === 0) return i64.const(0n);
+    return this.#constants.get(number) ?? this.#s.x(number).get;
+  }
+
+  setX(value: I64): void {
+    const { rd } = this.#step.fields;
+    if (rd === 0) return;
+    this.code.set(this.#s.x(rd), value);
+    if (value.constant !== undefined) this.#constants.set(rd, value);
+    else this.#constants.delete(rd);
+  }
+
+  imm(): I64 {
+    return i64.const(this.#step.fields.imm);
+  }
+
+  number(field: FieldName): I32 {
+    return i32.const(this.#step.fields[field]);
+  }
+
+  pc(): I64 {
+    return this.#s.address(this.#step.at);
+  }
+
+  link(): I64 {
+    return this.#s.address(this.#step.at + this.#step.length);
+  }
+
+  #leaveIfTrapped(): void {
+    const { rt } = this.#s;
+    this.code.if(rt.flag.get, () => {
+      this.code.set(rt.flag, i32.const(0));
+      this.#s.leave();
+    });
+  }
+
+  load(width: LoadWidth, address: I64): I64 {
+    const { kind, size } = LOADS[width];
+    const { code } = this;
+    const { rt, h, tlb } = this.#s;
+    const at = this.let(address);
+    const entry = this.let(i32.add(tlb, dataIndex(at)));
+    const last = size === 1 ? at : i64.add(at, size - 1);
+    const value = code.local('i64');
+    code.if(
+      i64.eq(rt.state.load('i64', entry), pageOf(last)),
+      () => {
+        const offset = i32.add(i32.wrap(at), rt.state.load('i32', entry, 8));
+        code.set(value, rt.ram.load(kind, offset) as I64);
+      },
+      () => {
+        code.set(value, extend(width, rt.call64('loadSlow', h, at, i32.const(size))));
+        this.#leaveIfTrapped();
+      },
+    );
+    return value.get;
+  }
+
+  store(width: StoreWidth, address: I64, value: I64): void {
+    const { kind, size } = STORES[width];
+    const { code } = this;
+    const { rt, h, tlb } = this.#s;
+    const at = this.let(address);
+    const entry = this.let(i32.add(tlb, dataIndex(at)));
+    const last = size === 1 ? at : i64.add(at, size - 1);
+    code.if(
+      i64.eq(rt.state.load('i64', entry, TLB_WRITE), pageOf(last)),
+      () => {
+        const offset = i32.add(i32.wrap(at), rt.state.load('i32', entry, TLB_WRITE + 8));
+        code.store(rt.ram, kind, offset, value);
+      },
+      () => {
+        code.call(rt.fn('storeSlow'), h, at, i32.const(size), value);
+        this.#leaveIfTrapped();
+      },
+    );
+  }
+
+  branch(condition: I32): void {
+    this.condition = condition;
+  }
+
+  /** Where it goes is in the graph. */
+  jump(): void {}
+
+  jumpTo(address: I64): void {
+    this.target = address;
+  }
+
+  raise(): void {
+    throw new Untranslatable();
+  }
+
+  #atomic(address: I64, width: AtomicWidth, reserve: number): I32 {
+    const { rt, h } = this.#s;
+    const offset = this.let(rt.call32('atomicAddress', h, address, i32.const(SIZE[width]), i32.const(reserve)));
+    this.#leaveIfTrapped();
+    return offset;
+  }
+
+  loadReserved(width: AtomicWidth, address: I64): I64 {
+    const { rt, h } = this.#s;
+    return emitLoadReserved(rt, this.code, h, width, this.#atomic(address, width, 1));
+  }
+
+  storeConditional(width: AtomicWidth, address: I64, value: I64): I64 {
+    const { rt, h } = this.#s;
+    return emitStoreConditional(rt, this.code, h, width, value, () => this.#atomic(address, width, 0));
+  }
+
+  amo(kind: AmoKind, width: AtomicWidth, address: I64, value: I64): I64 {
+    return emitAmo(this.#s.rt, this.code, kind, width, this.#atomic(address, width, 0), value);
+  }
+
+  fence(): void {
+    this.code.fence();
+  }
+
+  csr(): I64 {
+    throw new Untranslatable();
+  }
+
+  system(): void {
+    throw new Untranslatable();
+  }
+
+  sfenceVma(): void {
+    throw new Untranslatable();
+  }
+
+  /** mstatus.FS and frm change by CSR instructions alone, and none stands in a region: one look in a block is enough. */
+  requireFp(): void {
+    if (this.#fpOn) return;
+    this.#fpOn = true;
+    const { rt, h } = this.#s;
+    this.code.if(i64.eqz(i64.and(rt.word64(h, 'mstatus'), MSTATUS.FS)), () => this.#s.leave());
+  }
+
+  f(register: 'rs1' | 'rs2' | 'rs3'): I64 {
+    return this.#s.f(this.#step.fields[register]).get;
+  }
+
+  setF(value: I64): void {
+    this.code.set(this.#s.f(this.#step.fields.rd), value);
+    this.fpDirty();
+  }
+
+  fpDirty(): void {
+    if (this.#fpDirty) return;
+    this.#fpDirty = true;
+    const { rt, h } = this.#s;
+    rt.setWord(this.code, h, 'mstatus', i64.or(rt.word64(h, 'mstatus'), MSTATUS.FS));
+  }
+
+  unbox(bits: I64): I32 {
+    const value = this.let(bits);
+    const boxed = i64.eq(i64.shrU(value, 32n), 0xffff_ffffn);
+    return select(boxed, i32.wrap(value), i32.const(CANONICAL_NAN));
+  }
+
+  roundingMode(): I32 {
+    const { rm } = this.#step.fields;
+    const { frm } = this.#s;
+    if (rm <= LAST_MODE) return i32.const(rm);
+    if (rm < DYNAMIC) {
+      this.#s.leave();
+      return i32.const(0);
+    }
+    if (!this.#modeChecked) this.code.if(i32.gtU(frm, LAST_MODE), () => this.#s.leave());
+    this.#modeChecked = true;
+    return frm;
+  }
+
+  fp<R extends ValueType>(name: string, result: R, ...args: Expr[]): Expr<R> {
+    const { rt, h } = this.#s;
+    return inlineFp(plainSite(rt, this.code, h), name, result, args);
+  }
+}
