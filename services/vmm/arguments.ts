@@ -1,6 +1,7 @@
 // The command line of `bin/emulator`. Pure: text in, options out.
 
 import { CumuletError } from '#base';
+import { TRANSLATIONS, type Translation } from './contract.ts';
 
 export interface EmulatorNet {
   readonly socket: string;
@@ -25,6 +26,7 @@ export interface EmulatorArguments {
   readonly noReboot: boolean;
   /** One thread, no clock of the host, no entropy of the host: the same seed gives the same run. */
   readonly deterministic?: { readonly seed: number; readonly instructions: number };
+  readonly translate: Translation;
 }
 
 export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt"), its console on stdin and stdout.
@@ -45,6 +47,8 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
                      With offloads=on the switch takes large sends and frames without checksums
   --control SOCKET   listen for control requests here (pause, save, stats ...)
   --restore FOLDER   go on from a saved machine
+  --translate MODE   on (hot code becomes WebAssembly), off (all is interpreted), or check (each translated run is
+                     repeated by the interpreter and compared; slow); off unless told
   --no-reboot        end when the guest reboots
   --deterministic    all harts on one thread, time and entropy from the seed: the same run each time. Its last line
                      is a hash of all that the harts did. No --net, --control, --restore
@@ -119,6 +123,7 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
             : Number.POSITIVE_INFINITY,
         }
       : undefined,
+    translate: translation(values.get('--translate') ?? 'off'),
   };
 }
 
@@ -136,6 +141,7 @@ const VALUED = new Set([
   '--restore',
   '--seed',
   '--instructions',
+  '--translate',
 ]);
 
 function split(argument: string): [string, string | undefined] {
@@ -146,6 +152,10 @@ function split(argument: string): [string, string | undefined] {
 function whole(name: string, text: string): number {
   const digits = /^(\d+)(M|MiB)?$/.exec(text)?.[1];
   return digits === undefined ? wrong(`${name} takes a whole number, not "${text}"`) : Number(digits);
+}
+
+function translation(text: string): Translation {
+  return TRANSLATIONS.find((mode) => mode === text) ?? wrong(`--translate takes on, off or check, not "${text}"`);
 }
 
 function disk(text: string): { path: string; format: 'raw' | 'qcow2'; readOnly: boolean } {

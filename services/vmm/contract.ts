@@ -60,6 +60,10 @@ export interface GuestNic {
   readonly offloads?: boolean;
 }
 
+/** on: hot code is translated; off: all is interpreted; check: translated runs are repeated by the interpreter. */
+export const TRANSLATIONS = ['on', 'off', 'check'] as const;
+export type Translation = (typeof TRANSLATIONS)[number];
+
 export interface GuestConfig {
   readonly id: string;
   readonly name: string;
@@ -82,6 +86,8 @@ export interface GuestConfig {
   /** Folder of a snapshot (made by `save`) to restore from instead of booting. */
   readonly restoreFrom?: string;
   readonly startPaused?: boolean;
+  /** What becomes of hot code; 'off' unless told. */
+  readonly translate?: Translation;
 }
 
 /** Methods of the control socket: parameters and results. */

@@ -123,9 +123,10 @@ export class Guest {
     const specs = this.#specs(hub);
     const slots = specs.map(slotOf);
     const module = compileInterpreter();
+    const translate = config.translate === 'check' ? 'check' : config.translate === 'on';
     this.#threads = options.threads ?? new HartThreads(config.harts);
     this.#threads.begin(
-      lines.map((_, id) => ({ id, harts: config.harts, ram: ramMemory, state: stateMemory, slots, module })),
+      lines.map((_, id) => ({ id, harts: config.harts, ram: ramMemory, state: stateMemory, slots, module, translate })),
       (hart) => lines[hart]!.request(REQUEST.PAUSE),
       (why) => this.#end('failure', why),
     );

@@ -13,6 +13,7 @@ export interface HartWorkerStart {
   readonly slots: readonly VirtioSlot[];
   /** Compiled once, for all harts. */
   readonly module: WebAssembly.Module;
+  readonly translate: boolean | 'check';
 }
 
 export type Firmware = 'sbi' | 'none';

@@ -43,6 +43,7 @@ function runnerFor(wanted: Firmware): HartRunner {
         bus: board,
         firmware: wanted,
         module: start.module,
+        translate: start.translate,
       }),
       board,
       sbi,

@@ -83,6 +83,7 @@ function configOf(options: EmulatorArguments): GuestConfig {
     id: 'guest',
     name: 'guest',
     memoryMiB: options.memoryMiB,
+    translate: options.translate,
     harts: options.harts,
     kernel: options.kernel,
     initrd: options.initrd,

@@ -10,7 +10,15 @@ import { HANDLER } from './slot.ts';
 const state = newStateMemory(1);
 const nothing = (): number => 0;
 const regions = new WebAssembly.Table({ element: 'anyfunc', initial: 0 });
-const env = { regions, state, ram: newRamMemory(65536), busLoad: nothing, busStore: nothing, time: nothing, csr: nothing };
+const env = {
+  regions,
+  state,
+  ram: newRamMemory(65536),
+  busLoad: nothing,
+  busStore: nothing,
+  time: nothing,
+  csr: nothing,
+};
 const instance = new WebAssembly.Instance(compileInterpreter(), { env });
 const { decodeBits } = instance.exports as unknown as InterpreterExports;
 const hart = hartOffset(0);

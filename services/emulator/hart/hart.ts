@@ -2,6 +2,7 @@
 // the words that it shares with other threads are in layout.ts.
 
 import { CumuletError } from '#base';
+import { Translator } from '../jit/translator.ts';
 import { CAUSE_WATCHPOINT, WATCH } from './break.ts';
 import {
   type BreakHit,
@@ -14,7 +15,6 @@ import {
   TIMEBASE_HZ,
   type WatchedBytes,
 } from './contract.ts';
-import { Translator } from '../jit/translator.ts';
 import { accessCsr, type CsrContext, csrByNumber, SAVED_CSRS, updatePmp } from './csr.ts';
 import { ENVCFG } from './envcfg.ts';
 import { compileInterpreter, type InterpreterExports } from './interpreter.ts';
@@ -46,7 +46,7 @@ export interface HartOptions {
   /** From compileInterpreter: one for all harts. */
   readonly module?: WebAssembly.Module;
   /** Hot code is translated to WebAssembly (jit/). Off unless told. */
-  readonly translate?: boolean;
+  readonly translate?: boolean | 'check';
   /** Visits until a place counts as hot, for tests. */
   readonly hotThreshold?: number;
   /** ebreak leaves run() with 'breakpoint'. */
@@ -56,7 +56,7 @@ export interface HartOptions {
 /** Instructions between two looks at interrupts, requests and the clock: some 100 us. */
 const SLICE = 20_000;
 /** Visits until code is worth translating. */
-const HOT_THRESHOLD = 200;
+const HOT_THRESHOLD = 1000;
 /** As many traps in a row, and nothing else, are no work of a guest's. */
 const STUCK_TRAPS = 1000;
 

@@ -39,7 +39,10 @@ export class Rig {
     const { ram, state } = this;
     const { translate, hotThreshold } = options;
     const firmware = options.firmware ?? 'none';
-    this.harts = Array.from({ length: count }, (_, id) => new Hart({ id, ram, state, bus, firmware, module, translate, hotThreshold }));
+    this.harts = Array.from(
+      { length: count },
+      (_, id) => new Hart({ id, ram, state, bus, firmware, module, translate, hotThreshold }),
+    );
     for (const hart of this.harts) hart.reset(BASE, 3, 0n, 0n);
   }
 

@@ -2,10 +2,10 @@
 // of the entry's page, so that a graph holds at whatever virtual address the page is mapped; code of other pages stands at
 // its distance, below 0 or from 4096 on.
 
+import type { Instruction } from '../isa/meaning.ts';
 import type { Fields } from '../isa/pattern.ts';
 import { decode, newDecoded } from '../isa/table.ts';
-import type { Instruction } from '../isa/meaning.ts';
-import { effectsOf, type Effects } from './effects.ts';
+import { type Effects, effectsOf } from './effects.ts';
 
 /** One instruction of guest code. */
 export interface Step {

@@ -151,6 +151,9 @@ export class Translator {
     // Page 0 decodes nothing ahead.
     if (number === 0 || view.getInt32(page + CODE_PAGE.ramPage, true) === 0) return undefined;
     if (slot - page >= SLOTS_SIZE || view.getUint8(slot) === HANDLER.REGION) return undefined;
+    // An instruction that straddles the page border is fetched on its own: no region begins with it.
+    const place = (slot - page) >> 2;
+    if (place === PAGE_SIZE - 2 && (view.getUint8(page + CODE_PAGE.raw + place) & 3) === 3) return undefined;
     const version = view.getInt32(page + CODE_PAGE.version, true);
     if (this.#rejected.get(slot) === version) return undefined;
     const pages = new Map<number, PageVersion>([[0, { decoded: page - base, version }]]);
@@ -169,7 +172,7 @@ export class Translator {
       const at = pageAt(offset >> 12);
       return at === undefined ? undefined : view.getUint16(at + CODE_PAGE.raw + (offset & (PAGE_SIZE - 1)), true);
     };
-    const graph = findBlocks(read, (slot - page) >> 2, this.#o.instructionLimit ?? INSTRUCTION_LIMIT, PAGE_LIMIT);
+    const graph = findBlocks(read, place, this.#o.instructionLimit ?? INSTRUCTION_LIMIT, PAGE_LIMIT);
     if (!graph) {
       if (this.#rejected.size >= REJECTED_LIMIT) this.#rejected.clear();
       this.#rejected.set(slot, version);
@@ -206,7 +209,7 @@ export class Translator {
     while (this.#bytes > (this.#o.byteLimit ?? BYTE_LIMIT) && this.#batches.length > 1) this.#evict();
   }
 
-  #install({ slot, page, graph, pages }: Candidate, region: unknown): Region | undefined {
+  #install({ slot, page, graph }: Candidate, region: unknown): Region | undefined {
     const { view, base, table } = this.#o;
     const index = this.#free.pop() ?? this.#next;
     if (index >= REGION_LIMIT) return undefined;
@@ -217,13 +220,7 @@ export class Translator {
     const { length } = graph.blocks.get(graph.entry)!.steps[0]!;
     const low = view.getUint16(raw, true);
     const cold = base + REGION_SLOTS + index * 8;
-    // A first instruction that straddles the page border has its other half in the next page.
-    const next = pages.get(1);
-    const high =
-      graph.entry === PAGE_SIZE - 2 && next
-        ? view.getUint16(base + next.decoded + CODE_PAGE.raw, true)
-        : view.getUint16(raw + 2, true);
-    this.#o.decodeCold(cold, length === 2 ? low : low | (high << 16));
+    this.#o.decodeCold(cold, length === 2 ? low : low | (view.getUint16(raw + 2, true) << 16));
     view.setInt32(slot + 4, index, true);
     view.setInt32(slot, HANDLER.REGION | (length << 8), true);
     return { index, slot, page, version: view.getInt32(page + CODE_PAGE.version, true) };

@@ -24,6 +24,9 @@ export interface MachineOptions {
   readonly memoryBytes: number;
   /** From compileInterpreter: machines may share it. */
   readonly module?: WebAssembly.Module;
+  /** As HartOptions has them. */
+  readonly translate?: boolean | 'check';
+  readonly hotThreshold?: number;
   readonly devices: readonly DeviceSpec[];
   readonly serial: ConsoleBackend;
   /** Milliseconds since 1970 at power-on, for the RTC. */
@@ -195,6 +198,8 @@ export class Machine {
         bus: this.board,
         firmware,
         module: this.#module,
+        translate: this.#options.translate,
+        hotThreshold: this.#options.hotThreshold,
       });
       return new HartRunner(hart, this.board, sbi);
     });
