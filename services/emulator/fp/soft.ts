@@ -343,7 +343,7 @@ export function defineSoftFloat(rt: Runtime): void {
         [xh, yh],
         [xl, yl],
       ] as const) {
-        const kept = c.let(i64.add(x.get, 0n));
+        const kept = c.var(x.get).get;
         c.set(x, y.get);
         c.set(y, kept);
       }
