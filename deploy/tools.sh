@@ -16,6 +16,7 @@ qemu-img qemu-utils
 openstack python3-openstackclient
 isoinfo genisoimage
 ssh-keygen openssh-client
+gvnccapture gvncviewer
 '
 # What root alone can use: network namespaces.
 [ "$(id -u)" != 0 ] || wanted="$wanted

@@ -21,6 +21,8 @@ export interface EmulatorArguments {
   readonly harts: number;
   readonly disks: readonly { path: string; format: 'raw' | 'qcow2'; readOnly: boolean }[];
   readonly nets: readonly EmulatorNet[];
+  readonly display?: { width: number; height: number };
+  readonly vnc?: { host: string; port: number };
   readonly control?: string;
   readonly restore?: string;
   readonly noReboot: boolean;
@@ -45,6 +47,8 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
   --net SOCKET       a NIC whose frames a switch fetches from this Unix socket (as QEMU's -netdev stream);
                      SOCKET,mac=02:00:00:00:00:01,framing=vnet-hdr,offloads=on; may be repeated.
                      With offloads=on the switch takes large sends and frames without checksums
+  --gpu WxH          a screen, a keyboard and a pointer: --gpu 1024x768
+  --vnc HOST:PORT    serve the screen to VNC viewers there, without a password (implies --gpu; port 0: any free one)
   --control SOCKET   listen for control requests here (pause, save, stats ...)
   --restore FOLDER   go on from a saved machine
   --translate MODE   on (hot code becomes WebAssembly), off (all is interpreted), or check (each translated run is
@@ -94,6 +98,8 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
     else values.set(name, value);
   }
   const guest = values.get('--guest');
+  const gpu = values.get('--gpu');
+  const vnc = values.get('--vnc');
   if (!help && guest === undefined && !values.has('--kernel') && !values.has('--bios') && !values.has('--restore'))
     wrong('--kernel or --bios is missing');
   for (const name of ['--net', '--control', '--restore', '--guest'])
@@ -112,6 +118,8 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
     harts: whole('--harts', values.get('--harts') ?? '1'),
     disks,
     nets,
+    display: gpu !== undefined ? screenSize(gpu) : vnc !== undefined ? DEFAULT_SCREEN : undefined,
+    vnc: vnc === undefined ? undefined : address(vnc),
     control: values.get('--control'),
     restore: values.get('--restore'),
     noReboot,
@@ -127,6 +135,8 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
   };
 }
 
+const DEFAULT_SCREEN = { width: 1024, height: 768 };
+
 const VALUED = new Set([
   '--guest',
   '--kernel',
@@ -137,6 +147,8 @@ const VALUED = new Set([
   '--harts',
   '--disk',
   '--net',
+  '--gpu',
+  '--vnc',
   '--control',
   '--restore',
   '--seed',
@@ -156,6 +168,18 @@ function whole(name: string, text: string): number {
 
 function translation(text: string): Translation {
   return TRANSLATIONS.find((mode) => mode === text) ?? wrong(`--translate takes on, off or check, not "${text}"`);
+}
+
+function screenSize(text: string): { width: number; height: number } {
+  const match = /^(\d{2,4})x(\d{2,4})$/.exec(text) ?? wrong(`--gpu takes a size such as 1024x768, not "${text}"`);
+  return { width: Number(match[1]), height: Number(match[2]) };
+}
+
+function address(text: string): { host: string; port: number } {
+  const match = /^(.*):(\d+)$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match === null || port > 65_535) wrong(`--vnc takes HOST:PORT, not "${text}"`);
+  return { host: match![1]!.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port };
 }
 
 function disk(text: string): { path: string; format: 'raw' | 'qcow2'; readOnly: boolean } {

@@ -15,6 +15,7 @@
 //
 // Console socket (Unix stream): raw bytes both ways; any number of clients see all output, input of all is merged. A new
 // client first gets the last 16 KiB of output: the screen that it would see, had it been there.
+// Display socket (Unix stream): RFB (RFC 6143) with security type None; any number of viewers, up to a limit.
 // Frame socket (Unix stream, one a NIC): frames with a 4-byte big-endian length before each, as QEMU's `-netdev stream`.
 // With framing 'vnet-hdr' each frame starts with a 12-byte virtio_net_hdr. One client at a time; a new one replaces it.
 
@@ -64,6 +65,15 @@ export interface GuestNic {
 export const TRANSLATIONS = ['on', 'off', 'check'] as const;
 export type Translation = (typeof TRANSLATIONS)[number];
 
+/** A screen with a keyboard and a pointer. */
+export interface GuestDisplay {
+  /** The size that the guest is told to use; it may choose another. */
+  readonly width: number;
+  readonly height: number;
+  /** Where viewers connect. */
+  readonly socket: string;
+}
+
 export interface GuestConfig {
   readonly id: string;
   readonly name: string;
@@ -77,6 +87,8 @@ export interface GuestConfig {
   readonly bios?: string;
   readonly disks: readonly GuestDisk[];
   readonly nics: readonly GuestNic[];
+  /** Absent: no screen, and nothing is paid for one. */
+  readonly display?: GuestDisplay;
   /** Everything that the serial console prints is appended here. */
   readonly consoleLog: string;
   readonly consoleSocket: string;

@@ -15,6 +15,7 @@ import {
   DeviceSet,
   type DeviceSpec,
   type Entry,
+  Framebuffer,
   GuestMemory,
   gunzip,
   hartWords,
@@ -30,8 +31,10 @@ import {
   slotOf,
   VirtioBlock,
   VirtioConsole,
+  VirtioKeyboard,
   VirtioNet,
   VirtioPowerButton,
+  VirtioTablet,
 } from '#emulator';
 import type { ConsoleHub } from './console-hub.ts';
 import type { GuestConfig, GuestState, GuestStats } from './contract.ts';
@@ -40,11 +43,15 @@ import type { Firmware } from './hart-messages.ts';
 import { HartThreads } from './hart-threads.ts';
 import { hostTime } from './host-time.ts';
 import { adviseHugePages } from './huge-pages.ts';
+import type { InputSink } from './rfb/session.ts';
 import { readSnapshot, writeSnapshot } from './snapshot-folder.ts';
 import { type GuestEvent, isFinal, transition } from './state.ts';
 import { stuckReason } from './stuck.ts';
 
 const MIB = 1024 * 1024;
+/** Sides of a screen. The largest fits the memory that its device may take, twice. */
+const MIN_SIDE = 64;
+const MAX_SIDE = 2560;
 /** A queue for each hart, as far as that helps. */
 const MAX_QUEUES = 4;
 
@@ -65,6 +72,7 @@ export class Guest {
   readonly #hub: ConsoleHub;
   readonly #disks: { backend: BlockBackend; serial: string }[];
   readonly #sockets: FrameSocket[];
+  readonly #screen: Framebuffer | undefined;
   readonly #ram: GuestMemory;
   readonly #board: Board;
   readonly #devices: DeviceSet;
@@ -116,6 +124,8 @@ export class Guest {
     this.#hub = hub;
     this.#disks = disks;
     this.#sockets = sockets;
+    const { display } = config;
+    this.#screen = display === undefined ? undefined : new Framebuffer(display.width, display.height);
     const ramMemory = newRamMemory(config.memoryMiB * MIB);
     const stateMemory = newStateMemory(config.harts);
     const state = stateMemory.buffer as unknown as SharedArrayBuffer;
@@ -146,6 +156,21 @@ export class Guest {
 
   get reason(): string | undefined {
     return this.#reason;
+  }
+
+  /** The screen, and who types; undefined for a guest without one. */
+  get display(): { screen: Framebuffer; input: InputSink } | undefined {
+    const { devices } = this.#devices;
+    const keyboard = devices.find((device) => device instanceof VirtioKeyboard);
+    const tablet = devices.find((device) => device instanceof VirtioTablet);
+    if (this.#screen === undefined || keyboard === undefined || tablet === undefined) return undefined;
+    return {
+      screen: this.#screen,
+      input: {
+        key: (code, down) => void keyboard.key(code, down),
+        pointer: (report) => void tablet.pointer(report),
+      },
+    };
   }
 
   onState(listener: StateListener): void {
@@ -282,6 +307,9 @@ export class Guest {
       { type: 'rng', backend: { fill: (into) => randomFillSync(into) } },
       ...(hvc ? [{ type: 'console', backend: hub.device('hvc0') } as const] : []),
       { type: 'power-button' },
+      ...(this.#screen === undefined
+        ? []
+        : ([{ type: 'gpu', screen: this.#screen }, { type: 'keyboard' }, { type: 'tablet' }] as const)),
     ];
   }
 
@@ -418,6 +446,10 @@ function check(config: GuestConfig): void {
     refuse(`a guest has 1 to ${MAX_HARTS} harts, not ${harts}`);
   if (!Number.isInteger(memoryMiB) || memoryMiB < 16)
     refuse(`a guest needs 16 MiB of memory at least, not ${memoryMiB}`);
+  for (const side of config.display === undefined ? [] : [config.display.width, config.display.height]) {
+    if (!Number.isInteger(side) || side < MIN_SIDE || side > MAX_SIDE)
+      refuse(`a side of a screen has ${MIN_SIDE} to ${MAX_SIDE} pixels, not ${side}`);
+  }
   if (memoryMiB * MIB > MAX_RAM_BYTES)
     refuse(`a guest has ${MAX_RAM_BYTES / MIB} MiB of memory at most, not ${memoryMiB}`);
 }

@@ -1,6 +1,7 @@
 // Runs one guest to its end: on this terminal, or supervised through its sockets.
 
 import { randomBytes } from 'node:crypto';
+import { writeSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import type { EmulatorArguments } from './arguments.ts';
 import { ConsoleHub } from './console-hub.ts';
@@ -11,6 +12,7 @@ import { controlSubject } from './control.ts';
 import { ControlServer } from './control-server.ts';
 import { Guest } from './guest.ts';
 import type { HartThreads } from './hart-threads.ts';
+import type { RfbServer } from './rfb/server.ts';
 import { isFinal } from './state.ts';
 import { Terminal } from './terminal.ts';
 
@@ -25,13 +27,27 @@ export async function onTerminal(options: EmulatorArguments, threads: HartThread
   const terminal = new Terminal(hub, () => void guest.powerOff('ended from the terminal'));
   const control = new ControlServer(controlSubject('guest', guest));
   if (options.control !== undefined) await control.listen(options.control);
+  const screen = await screenServer(guest, 'guest');
+  if (screen !== undefined && options.vnc !== undefined) {
+    const { host, port } = options.vnc;
+    writeSync(2, `emulator: the screen is on ${host}:${await screen.listenOn(host, port)}\n`);
+  }
   terminal.open();
   try {
     return await runToEnd(guest, control);
   } finally {
     terminal.close();
+    await screen?.close();
     await control.close();
   }
+}
+
+/** Its code is loaded for guests with a screen alone. */
+async function screenServer(guest: Guest, name: string): Promise<RfbServer | undefined> {
+  const { display } = guest;
+  if (display === undefined) return undefined;
+  const rfb = await import('./rfb/server.ts');
+  return new rfb.RfbServer(display.screen, display.input, name);
 }
 
 export async function supervised(config: GuestConfig, threads: HartThreads): Promise<Ended> {
@@ -43,14 +59,17 @@ export async function supervised(config: GuestConfig, threads: HartThreads): Pro
   const console = new ConsoleSocket(hub);
   const guest = await Guest.create(config, hub, { threads });
   const control = new ControlServer(controlSubject(config.id, guest));
+  const screen = await screenServer(guest, config.name);
   try {
     await console.listen(config.consoleSocket);
+    if (config.display !== undefined) await screen?.listen(config.display.socket);
     await control.listen(config.controlSocket);
     await writeFile(`${config.pidFile}.next`, `${process.pid}\n`);
     await rename(`${config.pidFile}.next`, config.pidFile);
     return await runToEnd(guest, control);
   } finally {
     await console.close();
+    await screen?.close();
     await control.close();
     log.close();
     await rm(config.pidFile, { force: true });
@@ -97,6 +116,7 @@ function configOf(options: EmulatorArguments): GuestConfig {
       framing: net.framing,
       offloads: net.offloads,
     })),
+    display: options.display === undefined ? undefined : { ...options.display, socket: '' },
     consoleLog: '',
     consoleSocket: '',
     controlSocket: options.control ?? '',
