@@ -30,6 +30,7 @@ export { SeededRandom } from './machine/seeded-random.ts';
 export * from './sbi/sbi.ts';
 export * from './snapshot/dirty-log.ts';
 export * from './snapshot/machine-state.ts';
+export { PageScanner } from './snapshot/page-scanner.ts';
 export { VirtioBlock } from './virtio/block.ts';
 export { VirtioConsole } from './virtio/console.ts';
 export type { VirtioDevice } from './virtio/device.ts';

@@ -113,8 +113,12 @@ export interface ControlMethods {
   powerButton: { params: Record<string, never>; result: Record<string, never> };
   /** Flushes the disks, then ends the machine and the process. */
   powerOff: { params: Record<string, never>; result: Record<string, never> };
-  /** Pauses, writes RAM (sparse) and device state into the folder; `exit` ends the process afterwards. */
-  save: { params: { folder: string; exit?: boolean }; result: { bytes: number } };
+  /**
+   * Pauses, writes RAM (sparse) and device state into the folder; `exit` ends the process afterwards. `incremental`: from
+   * the second such save to the same folder on, only pages that have changed are written, above what is there. When it
+   * fails, the guest goes on as before.
+   */
+  save: { params: { folder: string; exit?: boolean; incremental?: boolean }; result: { bytes: number } };
   /** 'unsupported' without a virtio console: a serial line has no size. */
   resizeConsole: { params: { columns: number; rows: number }; result: Record<string, never> };
   stats: { params: Record<string, never>; result: GuestStats };

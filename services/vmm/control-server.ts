@@ -95,10 +95,12 @@ const PARAMETERS: Record<keyof ControlMethods, (params: Record<string, unknown>)
   powerButton: () => true,
   powerOff: () => true,
   stats: () => true,
-  save: ({ folder, exit }) =>
-    typeof folder === 'string' && folder.startsWith('/') && (exit === undefined || typeof exit === 'boolean'),
+  save: ({ folder, exit, incremental }) =>
+    typeof folder === 'string' && folder.startsWith('/') && isSwitch(exit) && isSwitch(incremental),
   resizeConsole: ({ columns, rows }) => isSize(columns) && isSize(rows),
 };
+
+const isSwitch = (value: unknown): boolean => value === undefined || typeof value === 'boolean';
 
 const isSize = (value: unknown): boolean =>
   Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536;

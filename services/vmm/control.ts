@@ -30,8 +30,8 @@ export function controlSubject(id: string, guest: Guest): ControlSubject {
         await guest.powerOff();
         return {};
       },
-      save: async ({ folder, exit }) => {
-        const bytes = await guest.save(folder);
+      save: async ({ folder, exit, incremental }) => {
+        const bytes = await guest.save(folder, incremental);
         // The answer goes out first.
         if (exit === true)
           setImmediate(() => void guest.powerOff('saved').catch((error: unknown) => console.error(messageOf(error))));

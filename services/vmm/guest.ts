@@ -16,12 +16,11 @@ import {
   type DeviceSpec,
   type Entry,
   Framebuffer,
-  GuestMemory,
+  type GuestMemory,
   gunzip,
   hartWords,
   MAX_HARTS,
   MAX_RAM_BYTES,
-  newRamMemory,
   newStateMemory,
   type PowerRequest,
   REQUEST,
@@ -39,12 +38,12 @@ import {
 import type { ConsoleHub } from './console-hub.ts';
 import type { GuestConfig, GuestState, GuestStats } from './contract.ts';
 import { FrameSocket } from './frame-socket.ts';
+import { GuestRam } from './guest-ram.ts';
 import type { Firmware } from './hart-messages.ts';
 import { HartThreads } from './hart-threads.ts';
 import { hostTime } from './host-time.ts';
-import { adviseHugePages } from './huge-pages.ts';
 import type { InputSink } from './rfb/session.ts';
-import { readSnapshot, writeSnapshot } from './snapshot-folder.ts';
+import type { SavedState } from './snapshot-folder.ts';
 import { type GuestEvent, isFinal, transition } from './state.ts';
 import { stuckReason } from './stuck.ts';
 
@@ -73,6 +72,7 @@ export class Guest {
   readonly #disks: { backend: BlockBackend; serial: string }[];
   readonly #sockets: FrameSocket[];
   readonly #screen: Framebuffer | undefined;
+  readonly #memory: GuestRam;
   readonly #ram: GuestMemory;
   readonly #board: Board;
   readonly #devices: DeviceSet;
@@ -126,21 +126,21 @@ export class Guest {
     this.#sockets = sockets;
     const { display } = config;
     this.#screen = display === undefined ? undefined : new Framebuffer(display.width, display.height);
-    const ramMemory = newRamMemory(config.memoryMiB * MIB);
     const stateMemory = newStateMemory(config.harts);
     const state = stateMemory.buffer as unknown as SharedArrayBuffer;
     const lines = Array.from({ length: config.harts }, (_, hart) => new SharedHartLines(state, hartWords(hart)));
+    this.#memory = new GuestRam(config.memoryMiB * MIB, state, lines, () => this.#state === 'running');
+    this.#ram = this.#memory.ram;
     const specs = this.#specs(hub);
     const slots = specs.map(slotOf);
     const module = compileInterpreter();
     const translate = config.translate === 'check' ? 'check' : config.translate === 'on';
     this.#threads = options.threads ?? new HartThreads(config.harts);
     this.#threads.begin(
-      lines.map((_, id) => ({ id, harts: config.harts, ram: ramMemory, state: stateMemory, slots, module, translate })),
+      lines.map((_, id) => ({ id, harts: config.harts, ram: this.#memory.memory, state: stateMemory, slots, module, translate })),
       (hart) => lines[hart]!.request(REQUEST.PAUSE),
       (why) => this.#end('failure', why),
     );
-    this.#ram = new GuestMemory(ramMemory.buffer as unknown as SharedArrayBuffer);
     this.#board = new Board({ arena: state, lines, slots, hostTime, wallTime: Date.now });
     this.#board.clock.set(0);
     this.#devices = new DeviceSet(this.#board, this.#ram, specs, hub.device('serial'), {
@@ -193,8 +193,7 @@ export class Guest {
         this.#to('run');
         await this.#go();
       }
-      // Loading what it takes is not worth a later first instruction.
-      setImmediate(() => adviseHugePages(this.#ram.bytes));
+      setImmediate(() => this.#memory.settle());
     });
   }
 
@@ -233,20 +232,37 @@ export class Guest {
     });
   }
 
-  /** Leaves the guest paused. Returns the bytes of RAM written. */
-  save(folder: string): Promise<number> {
+  /**
+   * Leaves the guest paused; when it fails, the guest goes on as before. Returns the bytes of RAM written. `incremental`: see
+   * GuestRam.save.
+   */
+  save(folder: string, incremental = false): Promise<number> {
     return this.#next(async () => {
-      if (this.#state === 'running') {
+      const before = this.#state;
+      if (before === 'running') {
         await this.#hold();
         this.#to('pause');
-      } else if (this.#state !== 'paused') {
-        transition(this.#state, 'pause');
+      } else if (before !== 'paused') {
+        transition(before, 'pause');
       }
-      for (const { backend } of this.#disks) if (!backend.readOnly) await backend.flush();
-      const harts = await this.#threads.save();
-      const state = saveMachine(this.#board, this.#devices.devices, harts, this.#ram.size, this.#firmware);
-      return writeSnapshot(folder, { machine: state, console: this.#hub.save() }, this.#ram.bytes);
+      try {
+        return await this.#memory.save(folder, await this.#saveState(), incremental);
+      } catch (error) {
+        if (before === 'running') {
+          this.#to('resume', `it could not be saved: ${messageOf(error)}`);
+          await this.#go();
+        }
+        throw error;
+      }
     });
+  }
+
+  /** The guest is paused. What it believes to be on disk is there. */
+  async #saveState(): Promise<SavedState> {
+    const writable = this.#disks.filter(({ backend }) => !backend.readOnly);
+    const [harts] = await Promise.all([this.#threads.save(), ...writable.map(({ backend }) => backend.flush())]);
+    const machine = saveMachine(this.#board, this.#devices.devices, harts, this.#ram.size, this.#firmware);
+    return { machine, console: this.#hub.save() };
   }
 
   resizeConsole(columns: number, rows: number): void {
@@ -330,13 +346,14 @@ export class Guest {
     this.#board.reset();
     this.#firmware = entry.privilege === 1 ? 'sbi' : 'none';
     if (this.#firmware === 'none') this.#board.hartStates.startAll();
+    this.#memory.renewed();
     await this.#threads.reset(this.#firmware, entry);
     this.#board.clock.set(0);
     this.#hub.reset();
   }
 
   async #restore(folder: string): Promise<void> {
-    const saved = await readSnapshot(folder, this.#ram.bytes);
+    const saved = await this.#memory.load(folder);
     const state = checkState(saved.machine, this.#devices.devices, this.#config.harts, this.#ram.size);
     this.#board.reset();
     this.#firmware = state.firmware;
