@@ -16,8 +16,8 @@ down: deps ## stop the cloud from another terminal; its guests are saved
 clean-state: deps ## end every guest and forget everything
 	@bin/cumulet clean-state
 
-deps: ## install the npm packages (again only when the lock file has changed)
-	@deploy/deps.sh
+deps: ## install the npm packages (when the lock file has changed), bundle what guests start from (when it has)
+	@deploy/deps.sh && $(NODE) deploy/bundle.ts
 
 check: types lint test-unit ## types, lint and unit tests
 

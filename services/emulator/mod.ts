@@ -11,7 +11,7 @@ export * from './board/signals.ts';
 export * from './display/framebuffer.ts';
 export * from './hart/contract.ts';
 export { Hart, type HartOptions } from './hart/hart.ts';
-export { compileInterpreter } from './hart/interpreter.ts';
+export { compileInterpreter, generateInterpreter } from './hart/interpreter.ts';
 export {
   hartOffset,
   hartWords,

@@ -11,7 +11,6 @@ import {
   Board,
   boot,
   checkState,
-  compileInterpreter,
   DeviceSet,
   type DeviceSpec,
   type Entry,
@@ -42,6 +41,7 @@ import { GuestRam } from './guest-ram.ts';
 import type { Firmware } from './hart-messages.ts';
 import { HartThreads } from './hart-threads.ts';
 import { hostTime } from './host-time.ts';
+import { interpreterModule } from './interpreter-module.ts';
 import type { InputSink } from './rfb/session.ts';
 import type { SavedState } from './snapshot-folder.ts';
 import { type GuestEvent, isFinal, transition } from './state.ts';
@@ -133,11 +133,19 @@ export class Guest {
     this.#ram = this.#memory.ram;
     const specs = this.#specs(hub);
     const slots = specs.map(slotOf);
-    const module = compileInterpreter();
+    const module = interpreterModule();
     const translate = config.translate === 'check' ? 'check' : config.translate === 'on';
     this.#threads = options.threads ?? new HartThreads(config.harts);
     this.#threads.begin(
-      lines.map((_, id) => ({ id, harts: config.harts, ram: this.#memory.memory, state: stateMemory, slots, module, translate })),
+      lines.map((_, id) => ({
+        id,
+        harts: config.harts,
+        ram: this.#memory.memory,
+        state: stateMemory,
+        slots,
+        module,
+        translate,
+      })),
       (hart) => lines[hart]!.request(REQUEST.PAUSE),
       (why) => this.#end('failure', why),
     );

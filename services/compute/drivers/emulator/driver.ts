@@ -31,7 +31,7 @@ export interface EmulatorInit {
   readonly imageRoot: string;
   /** Default: a short folder for this state folder. */
   readonly runFolder?: string;
-  /** Default: services/vmm/main.ts under this Node. */
+  /** Default: services/vmm/start.ts under this Node. */
   readonly program?: Partial<GuestProgram>;
   /** MiB of memory that new guests may still take of the host; the default asks the operating system. */
   readonly availableMemoryMib?: () => number;
@@ -75,7 +75,7 @@ export class EmulatorDriver implements Driver {
     this.#program = {
       node: init.program?.node ?? process.execPath,
       options: init.program?.options ?? [],
-      script: init.program?.script ?? fileURLToPath(new URL('../../../vmm/main.ts', import.meta.url)),
+      script: init.program?.script ?? fileURLToPath(new URL('../../../vmm/start.ts', import.meta.url)),
     };
   }
 
