@@ -23,6 +23,7 @@ export default defineConfig({
           exclude: [
             'test/architecture/**',
             ...(process.env.CUMULET_RISCV_TESTS ? [] : ['test/isa/riscv-tests.test.ts']),
+            ...(process.env.CUMULET_ARCH_TESTS ? [] : ['test/isa/arch-tests.test.ts']),
           ],
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -1,17 +1,16 @@
 // Runs a random program on QEMU and on our hart and compares what they report. Where they differ, the first instruction
 // after which they do is found by cutting the program short.
 
-import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compileInterpreter, Hart, newRamMemory, newStateMemory, RAM_BASE } from '#emulator';
 import { disassemble } from '../../services/emulator/isa/assemble.ts';
+import { runQemuProgram } from './qemu-run.ts';
 import { type Mode, type ProgramOptions, randomProgram, START, TRAP_LOG, TRAP_LOG_END } from './random-program.ts';
 
 const UART = 0x1000_0000;
 const TEST_DEVICE = 0x10_0000;
-const QEMU_TIMEOUT_MS = 30_000;
 
 const module = compileInterpreter();
 
@@ -71,23 +70,9 @@ export function runHere(image: Uint8Array): Uint8Array {
 export async function runQemu(image: Uint8Array): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), 'isa-'));
   try {
-    const [program, report] = [join(folder, 'program'), join(folder, 'report')];
+    const program = join(folder, 'program');
     await writeFile(program, image);
-    const options = `-M virt -m 64 -display none -monitor none -serial file:${report} -bios ${program}`;
-    await new Promise<void>((resolve, reject) => {
-      const child = spawn('qemu-system-riscv64', options.split(' '), { stdio: ['ignore', 'ignore', 'inherit'] });
-      const timer = setTimeout(() => child.kill('SIGKILL'), QEMU_TIMEOUT_MS);
-      child.on('error', (error) => {
-        const hint = 'qemu-system-riscv64 is needed: apt-get install qemu-system-misc';
-        reject(new Error(hint, { cause: error }));
-      });
-      child.on('exit', (code) => {
-        clearTimeout(timer);
-        if (code === 0) resolve();
-        else reject(new Error(`QEMU ended with ${code}`));
-      });
-    });
-    return new Uint8Array(await readFile(report));
+    return await runQemuProgram(program);
   } finally {
     await rm(folder, { recursive: true });
   }
