@@ -9,7 +9,12 @@ export * from './board/loader.ts';
 export * from './board/memory-map.ts';
 export * from './board/signals.ts';
 export * from './display/framebuffer.ts';
+export * from './debug/exits.ts';
+export * from './debug/look.ts';
+export * from './debug/page-walk.ts';
+export type { TlbContextLook, TlbLook } from './debug/tlb.ts';
 export * from './hart/contract.ts';
+export { SHOWN_CSRS } from './hart/csr.ts';
 export { Hart, type HartOptions } from './hart/hart.ts';
 export { compileInterpreter, generateInterpreter } from './hart/interpreter.ts';
 export {

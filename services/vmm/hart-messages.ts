@@ -1,9 +1,9 @@
 // What the I/O thread tells a hart's worker, and its answers. A worker reads its mail when PAUSE is raised, and keeps
 // reading while it is held.
 //
-//   held ──run──► running ──hold──► held          reset, restore, save: held only
+//   held ──run──► running ──hold, breakpoint──► held          reset, restore, save, step, write: held only
 
-import type { HartStateV1, VirtioSlot } from '#emulator';
+import type { BreakHit, HartLook, HartStateV1, VirtioSlot, WatchedBytes } from '#emulator';
 
 export interface HartWorkerStart {
   readonly id: number;
@@ -32,9 +32,27 @@ export type HartRequest =
     }
   | { readonly op: 'restore'; readonly firmware: Firmware; readonly state: HartStateV1 }
   | { readonly op: 'save' }
-  | { readonly op: 'counters' };
+  | { readonly op: 'counters' }
+  /** Everything about the hart, for people; also while it runs. */
+  | { readonly op: 'look' }
+  /** A debugger's breakpoints and watchpoints, all of them. */
+  | { readonly op: 'breaks'; readonly breakpoints: readonly bigint[]; readonly watched: readonly WatchedBytes[] }
+  /** One instruction. */
+  | { readonly op: 'step' }
+  | { readonly op: 'write'; readonly register: WrittenRegister; readonly value: bigint };
+
+export type WrittenRegister =
+  | { readonly kind: 'x' | 'f'; readonly index: number }
+  | { readonly kind: 'pc' | 'privilege' }
+  | { readonly kind: 'csr'; readonly number: number };
+
+/** What a worker says unasked: the hart has met a breakpoint, and is held. */
+export interface HartStopped {
+  readonly event: 'breakpoint';
+  readonly hit: BreakHit;
+}
 
 export interface HartAnswer {
-  readonly result?: HartStateV1 | Readonly<Record<string, number>>;
+  readonly result?: HartStateV1 | HartLook | boolean | Readonly<Record<string, number>>;
   readonly error?: string;
 }

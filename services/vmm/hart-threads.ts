@@ -2,8 +2,15 @@
 // to start as the rest of the program, so both do at the same time. This module loads no other for the same reason.
 
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import type { Entry, HartStateV1 } from '#emulator';
-import type { Firmware, HartAnswer, HartRequest, HartWorkerStart } from './hart-messages.ts';
+import type { BreakHit, Entry, HartLook, HartStateV1, WatchedBytes } from '#emulator';
+import type {
+  Firmware,
+  HartAnswer,
+  HartRequest,
+  HartStopped,
+  HartWorkerStart,
+  WrittenRegister,
+} from './hart-messages.ts';
 
 interface HartThread {
   readonly worker: Worker;
@@ -16,6 +23,7 @@ export class HartThreads {
   readonly #threads: HartThread[];
   #wake: (hart: number) => void = () => undefined;
   #failed: (why: string) => void = () => undefined;
+  #broke: (hart: number, hit: BreakHit) => void = () => undefined;
   #failure: string | undefined;
   #ended = false;
 
@@ -26,7 +34,10 @@ export class HartThreads {
       const url = new URL('./hart-worker.ts', import.meta.url);
       const worker = new Worker(url, { workerData: port2, transferList: [port2] });
       const thread: HartThread = { worker, port: port1, waiting: [] };
-      port1.on('message', (answer: HartAnswer) => thread.waiting.shift()?.resolve(answer));
+      port1.on('message', (message: HartAnswer | HartStopped) => {
+        if ('event' in message) this.#broke(id, message.hit);
+        else thread.waiting.shift()?.resolve(message);
+      });
       worker.on('error', (error) => {
         this.#died(thread, `hart ${id} failed: ${error instanceof Error ? error.message : String(error)}`);
       });
@@ -72,6 +83,33 @@ export class HartThreads {
 
   async counters(): Promise<Readonly<Record<string, number>>[]> {
     return (await this.#all({ op: 'counters' })) as Readonly<Record<string, number>>[];
+  }
+
+  /** Hears of each hart that meets a breakpoint; it is held then, and the others are not. */
+  onBreak(broke: (hart: number, hit: BreakHit) => void): void {
+    this.#broke = broke;
+  }
+
+  runSome(harts: readonly number[]): Promise<unknown> {
+    return Promise.all(harts.map((hart) => this.#ask(hart, { op: 'run' })));
+  }
+
+  async look(): Promise<HartLook[]> {
+    return (await this.#all({ op: 'look' })) as HartLook[];
+  }
+
+  /** False: more than a hart has room for. */
+  async setBreaks(breakpoints: readonly bigint[], watched: readonly WatchedBytes[]): Promise<boolean> {
+    return (await this.#all({ op: 'breaks', breakpoints, watched })).every((taken) => taken === true);
+  }
+
+  /** False: the hart executes nothing now. */
+  async step(hart: number): Promise<boolean> {
+    return (await this.#ask(hart, { op: 'step' })) as boolean;
+  }
+
+  async write(hart: number, register: WrittenRegister, value: bigint): Promise<void> {
+    await this.#ask(hart, { op: 'write', register, value });
   }
 
   async end(): Promise<void> {

@@ -4,8 +4,26 @@
 import { once } from 'node:events';
 import { flushCompileCache } from 'node:module';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { Board, GuestMemory, Hart, HartRunner, hartWords, REQUEST, Sbi, SharedHartLines } from '#emulator';
-import type { Firmware, HartAnswer, HartRequest, HartWorkerStart } from './hart-messages.ts';
+import {
+  Board,
+  ExitCounts,
+  GuestMemory,
+  Hart,
+  HartRunner,
+  hartWords,
+  lookAtHart,
+  REQUEST,
+  Sbi,
+  SharedHartLines,
+} from '#emulator';
+import type {
+  Firmware,
+  HartAnswer,
+  HartRequest,
+  HartStopped,
+  HartWorkerStart,
+  WrittenRegister,
+} from './hart-messages.ts';
 import { hostTime } from './host-time.ts';
 
 /** Instructions of one slice: about 0.2 ms. */
@@ -27,27 +45,26 @@ const board = new Board({
 });
 const lines = board.lines[start.id]!;
 const sbi = new Sbi(board, ram);
+const exits = new ExitCounts(board, start.slots);
 
 let firmware: Firmware | undefined;
 let runner: HartRunner | undefined;
+let hart: Hart | undefined;
 let running = false;
 
 /** A hart for this kind of firmware: made at the first reset or restore. */
 function runnerFor(wanted: Firmware): HartRunner {
   if (runner === undefined || firmware !== wanted) {
-    runner = new HartRunner(
-      new Hart({
-        id: start.id,
-        ram: start.ram,
-        state: start.state,
-        bus: board,
-        firmware: wanted,
-        module: start.module,
-        translate: start.translate,
-      }),
-      board,
-      sbi,
-    );
+    hart = new Hart({
+      id: start.id,
+      ram: start.ram,
+      state: start.state,
+      bus: exits,
+      firmware: wanted,
+      module: start.module,
+      translate: start.translate,
+    });
+    runner = new HartRunner(hart, board, sbi, exits);
     firmware = wanted;
   }
   runner.begin();
@@ -74,7 +91,46 @@ function obey(request: HartRequest): HartAnswer {
     case 'save':
       return { result: runner!.hart.save() };
     case 'counters':
-      return { result: runner?.hart.counters() ?? {} };
+      return { result: hart?.counters() ?? {} };
+    case 'look':
+      return { result: lookAtHart(hart!, exits) };
+    case 'breaks':
+      return { result: hart!.setBreaks(request.breakpoints, request.watched) };
+    case 'step':
+      return { result: step(runner!) };
+    case 'write':
+      write(hart!, request.register, request.value);
+      return {};
+  }
+}
+
+/** Whether the hart executes at all; one that another hart has not started stays where it is. */
+function step(stepped: HartRunner): boolean {
+  for (;;) {
+    const outcome = stepped.stepInstruction();
+    // The request that woke this thread may have been raised again after its mail was read.
+    if (outcome !== 'paused') return outcome !== 'stopped' && outcome !== 'halted';
+    lines.clearRequest(REQUEST.PAUSE);
+  }
+}
+
+function write(to: Hart, register: WrittenRegister, value: bigint): void {
+  switch (register.kind) {
+    case 'x':
+      to.setX(register.index, value);
+      break;
+    case 'f':
+      to.setF(register.index, value);
+      break;
+    case 'pc':
+      to.pc = value;
+      break;
+    case 'privilege':
+      to.privilege = Number(value) as 0 | 1 | 3;
+      break;
+    case 'csr':
+      to.setCsr(register.number, value);
+      break;
   }
 }
 
@@ -117,5 +173,11 @@ for (;;) {
     case 'paused':
       readMail();
       break;
+    case 'breakpoint': {
+      running = false;
+      const stopped: HartStopped = { event: 'breakpoint', hit: hart!.breaks() };
+      port.postMessage(stopped);
+      break;
+    }
   }
 }

@@ -387,6 +387,11 @@ export const SAVED_CSRS: readonly Csr[] = [
   .map((name) => CSRS.find((csr) => csr.name === name)!)
   .concat(CSRS.filter((csr) => csr.name.startsWith('pmp')).reverse());
 
+/** CSRs for people to look at: all but counters that always read 0, and triggers that do not exist. */
+export const SHOWN_CSRS: readonly { readonly name: string; readonly number: number }[] = CSRS.filter(
+  ({ name }) => !/^m?hpm|^tselect|^tdata|^tinfo|^mcontext/.test(name),
+).map(({ name, number }) => ({ name, number }));
+
 /** Serves one CSR instruction: the operand is in `scratch`, the old value goes to `scratch2`. */
 export function accessCsr(c: CsrContext, number: number, update: number, writes: boolean): number {
   const csr = BY_NUMBER.get(number);

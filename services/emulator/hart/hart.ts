@@ -3,6 +3,7 @@
 
 import { CumuletError } from '#base';
 import { Translator } from '../jit/translator.ts';
+import { lookAtTlb, type TlbLook } from '../debug/tlb.ts';
 import { CAUSE_WATCHPOINT, WATCH } from './break.ts';
 import {
   type BreakHit,
@@ -15,7 +16,7 @@ import {
   TIMEBASE_HZ,
   type WatchedBytes,
 } from './contract.ts';
-import { accessCsr, type CsrContext, csrByNumber, SAVED_CSRS, updatePmp } from './csr.ts';
+import { accessCsr, type CsrContext, csrByNumber, SAVED_CSRS, SHOWN_CSRS, updatePmp } from './csr.ts';
 import { ENVCFG } from './envcfg.ts';
 import { compileInterpreter, type InterpreterExports } from './interpreter.ts';
 import {
@@ -152,7 +153,7 @@ export class Hart implements HartPort {
       writeSatp: (value) => this.#wasm.writeSatp(this.#base, value),
       flushAll: () => this.#wasm.flushAll(this.#base),
       retired: () => this.#retired(),
-      setRetired: (value) => this.#region.setWord('retired', this.#region.word('retired') + value - this.#retired()),
+      setRetired: (value) => this.#setRetired(this.#region.word('retired') + value - this.#retired()),
       ticks: () => BigInt(Math.floor(this.#bus.time())),
       updateTimer: () => this.#updateTimer(),
     };
@@ -161,6 +162,13 @@ export class Hart implements HartPort {
   /** minstret while an instruction is under way: `left` was counted down for it already. */
   #retired(): bigint {
     return this.#region.word('retired') - BigInt(this.#region.word32('left') + this.#region.word32('traps') + 1);
+  }
+
+  /** Software changes minstret; what each mode has executed stays what it is. */
+  #setRetired(value: bigint): void {
+    const change = value - this.#region.word('retired');
+    this.#region.setWord('retired', value);
+    this.#region.setWord('modeSince', this.#region.word('modeSince') + change);
   }
 
   // --- What the interpreter calls ---
@@ -213,6 +221,8 @@ export class Hart implements HartPort {
       const unused = this.#region.word32('left');
       const traps = this.#region.word32('traps');
       this.#region.setWord('retired', this.#region.word('retired') - BigInt(unused + traps));
+      this.#region.setWord32('left', 0);
+      this.#region.setWord32('traps', 0);
       this.#instructions += slice - unused - traps;
       this.#slices++;
       left -= slice - unused;
@@ -365,7 +375,7 @@ export class Hart implements HartPort {
     if (!csr) throw new CumuletError('invalid', `There is no CSR 0x${number.toString(16)}.`);
     if (csr.name === 'minstret') {
       const cycle = this.#region.word('retired') + this.#region.word('mcycleOffset');
-      this.#region.setWord('retired', value);
+      this.#setRetired(value);
       this.#region.setWord('mcycleOffset', cycle - value);
     } else if (csr.name === 'mcycle') {
       this.#region.setWord('mcycleOffset', value - this.#region.word('retired'));
@@ -408,6 +418,29 @@ export class Hart implements HartPort {
       }),
       ...traps,
     };
+  }
+
+  // --- Looking inside (debug/look.ts) ---
+
+  /** Instructions retired by privilege since the last reset. */
+  retiredByMode(): { user: number; supervisor: number; machine: number } {
+    const open = this.#region.word('retired') - this.#region.word('modeSince');
+    const of = (privilege: number, name: 'retiredUser' | 'retiredSupervisor' | 'retiredMachine'): number =>
+      Number(BigInt.asIntN(64, this.#region.word(name) + (this.privilege === privilege ? open : 0n)));
+    return { user: of(0, 'retiredUser'), supervisor: of(1, 'retiredSupervisor'), machine: of(3, 'retiredMachine') };
+  }
+
+  tlb(): TlbLook {
+    return lookAtTlb(this.#region);
+  }
+
+  /** Every CSR that can be read without consequence, by name. */
+  csrs(): Record<string, bigint> {
+    return Object.fromEntries(SHOWN_CSRS.map(({ name, number }) => [name, this.getCsr(number)]));
+  }
+
+  get waiting(): boolean {
+    return this.#region.word32('waiting') !== 0;
   }
 
   // --- State ---

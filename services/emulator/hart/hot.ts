@@ -364,6 +364,7 @@ export function defineHot(rt: Runtime, cold: TableRef): void {
           c.if(i32.eqz(r.base.get), () => {
             // A fetch that faults costs an instruction, or a trap handler that is not there would never return.
             rt.setWord(c, h, 'pc', r.target.get);
+            rt.setWord(c, h, 'left', left.get);
             c.call(rt.fn('takeTrap'), h);
             rt.count(c, h, 'traps');
             c.set(r.target, rt.word64(h, 'pc'));
@@ -458,6 +459,7 @@ export function defineHot(rt: Runtime, cold: TableRef): void {
         c.set(rt.flag, i32.const(0));
         leave(rt.word64(h, 'pc'), i32.const(EXIT.BREAKPOINT));
       });
+      rt.setWord(c, h, 'left', left.get);
       rt.count(c, h, 'traps');
       c.call(rt.fn('takeTrap'), h);
       reload(enter);

@@ -40,6 +40,11 @@ const words64 = [
   'retired', // minstret at the start of the slice, plus the slice's budget
   'reservation', // RAM offset that LR reserved, -1 none
   'reserved', // the value that LR read
+  'retiredUser', // instructions by mode: four words in the order of privileges, see countMode in trap.ts
+  'retiredSupervisor',
+  'retiredHypervisor', // no mode of ours
+  'retiredMachine',
+  'modeSince', // minstret when the present mode was entered
 ] as const;
 
 const words32 = [
@@ -72,6 +77,7 @@ const words32 = [
   'hotCount', // entries of HOT_QUEUE
   'regionRuns', // regions entered from the dispatcher
   'regionStays', // of those, which did not execute anything
+  'sfences', // sfence.vma executed
 ] as const;
 
 export const CSR_WORDS = [
@@ -167,6 +173,9 @@ export const TLB_EPOCH = TLB_KEY + 8;
 /** First and last virtual address that was filled from a superpage; see sfenceVma in mmu/tlb.ts. */
 export const TLB_SUPER_LOW = TLB_KEY + 16;
 export const TLB_SUPER_HIGH = TLB_KEY + 24;
+/** Counters of a context, 32 bits each: walks, and switches back to it that found its entries still there. */
+export const TLB_WALKS = TLB_KEY + 32;
+export const TLB_RETURNS = TLB_KEY + 36;
 export const TLB_CONTEXT_SIZE = 0xa000;
 export const TLB_CONTEXTS = 8;
 /** List of supervisor entries to drop when SUM is cleared or the address space changes. */

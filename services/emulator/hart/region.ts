@@ -24,6 +24,8 @@ import {
   TLB,
   TLB_CONTEXT_SIZE,
   TLB_CONTEXTS,
+  TLB_RETURNS,
+  TLB_WALKS,
   TRAP_COUNTS,
   TRAP_KINDS,
   W,
@@ -112,6 +114,10 @@ export class HartRegion {
     // An empty entry of a TLB, and a context that is nobody's, are all ones.
     const tlb = base + TLB;
     this.#bytes.fill(0xff, tlb, tlb + TLB_CONTEXTS * TLB_CONTEXT_SIZE);
+    for (let context = 0; context < TLB_CONTEXTS; context++) {
+      this.view.setInt32(tlb + context * TLB_CONTEXT_SIZE + TLB_WALKS, 0, true);
+      this.view.setInt32(tlb + context * TLB_CONTEXT_SIZE + TLB_RETURNS, 0, true);
+    }
     writePlainTable(this.view, base);
     this.words.set(DECODER_TABLE, (base + DECODER) / 4);
     this.setWord('ramBytes', BigInt(this.#ramBytes));

@@ -20,7 +20,8 @@ type Word64 =
   | 'ramBytes'
   | 'retired'
   | 'reservation'
-  | 'reserved';
+  | 'reserved'
+  | 'modeSince';
 
 /** Exceptions (privileged spec, table 14). */
 export const CAUSE = {

@@ -4,7 +4,7 @@
 import type { Code } from '../wasm/code.ts';
 import { choose, type I32, type I64, i32, i64, select } from '../wasm/expr.ts';
 import { CAUSE_WATCHPOINT } from './break.ts';
-import { LINES, TRAP_COUNTS } from './layout.ts';
+import { LINES, TRAP_COUNTS, W } from './layout.ts';
 import { CAUSE, EXIT, type Runtime, STATUS } from './runtime.ts';
 
 /** Bits of mstatus. */
@@ -54,6 +54,17 @@ export function defineTraps(rt: Runtime): void {
   const sfence = rt.declare('sfence', ['i32', 'i64', 'i64', 'i32', 'i64', 'i32'], 'i32');
   const status = (value: number): I32 => i32.const(value);
 
+  // What was executed since the last change of mode is the present mode's. `left` is right wherever a trap begins.
+  const countMode = rt.declare('countMode', ['i32'], undefined);
+  rt.module.define(countMode, ['i32'], (c, h) => {
+    const open = i32.add(rt.word32(h.get, 'left'), rt.word32(h.get, 'traps'));
+    const now = c.let(i64.sub(rt.word64(h.get, 'retired'), i64.extendS(open)));
+    const place = c.let(i32.add(h.get, i32.shl(rt.word32(h.get, 'privilege'), 3)));
+    const counted = i64.add(rt.state.load('i64', place, W.retiredUser), i64.sub(now, rt.word64(h.get, 'modeSince')));
+    c.store(rt.state, 'i64', place, counted, W.retiredUser);
+    rt.setWord(c, h.get, 'modeSince', now);
+  });
+
   const illegal = (c: Code, h: I32): void => rt.raise(c, h, CAUSE.ILLEGAL, i64.const(0n), status(STATUS.TRAP));
   const leave = (c: Code, h: I32, reason: number): void => {
     rt.setWord(c, h, 'exit', i32.const(reason));
@@ -77,6 +88,7 @@ export function defineTraps(rt: Runtime): void {
       c.set(tval, select(rt.flag.get, i64.const(0n), i64.extendU(bits.get)));
       c.set(rt.flag, i32.const(0));
     });
+    c.call(countMode, h.get);
     const interrupt = c.let(i64.ltS(cause, 0n));
     const code = c.let(i64.and(cause, 63n));
     const counter = i32.add(i32.wrap(i64.and(code, 15n)), i32.shl(interrupt, 4));
@@ -163,6 +175,7 @@ export function defineTraps(rt: Runtime): void {
 
   rt.module.define(mret, call, (c, h) => {
     c.if(i32.ne(rt.word32(h.get, 'privilege'), MACHINE), () => illegal(c, h.get));
+    c.call(countMode, h.get);
     const old = c.let(rt.word64(h.get, 'mstatus'));
     const to = c.let(i32.and(i32.wrap(i64.shrU(old, 11n)), 3));
     const kept = c.var(i64.and(old, ~(MSTATUS.MIE | MSTATUS.MPP)));
@@ -179,6 +192,7 @@ export function defineTraps(rt: Runtime): void {
     const old = c.let(rt.word64(h.get, 'mstatus'));
     const barred = i32.and(i32.eq(privilege, SUPERVISOR), has(old, MSTATUS.TSR));
     c.if(i32.or(i32.eq(privilege, USER), barred), () => illegal(c, h.get));
+    c.call(countMode, h.get);
     const kept = i64.and(old, ~(MSTATUS.SIE | MSTATUS.SPP | MSTATUS.MPRV));
     rt.setWord(c, h.get, 'mstatus', i64.or(i64.or(kept, moveBit(old, 5n, 1n)), MSTATUS.SPIE));
     rt.setWord(c, h.get, 'privilege', i32.and(i32.wrap(i64.shrU(old, 8n)), 1));

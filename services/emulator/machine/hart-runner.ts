@@ -9,6 +9,7 @@
 // go on so for ever; here the machine ends as a failure, so that a person learns what is wrong.
 
 import type { Board } from '../board/board.ts';
+import type { ExitCounts } from '../debug/exits.ts';
 import { type HartExit, type HartPort, REQUEST, TIMEBASE_HZ } from '../hart/contract.ts';
 import { HSM } from '../sbi/hart-states.ts';
 import type { Sbi } from '../sbi/sbi.ts';
@@ -25,14 +26,16 @@ export class HartRunner {
   readonly hart: HartPort;
   readonly #board: Board;
   readonly #sbi: Sbi;
+  readonly #exits: ExitCounts | undefined;
   #halted = false;
   #stuckSlices = 0;
   #timerTicks = Number.POSITIVE_INFINITY;
 
-  constructor(hart: HartPort, board: Board, sbi: Sbi) {
+  constructor(hart: HartPort, board: Board, sbi: Sbi, exits?: ExitCounts) {
     this.hart = hart;
     this.#board = board;
     this.#sbi = sbi;
+    this.#exits = exits;
   }
 
   /** After a reset or a restore of the machine. */
@@ -70,6 +73,7 @@ export class HartRunner {
       case 'breakpoint':
         return 'breakpoint';
       case 'wfi':
+        this.#exits?.waited();
         return 'idle';
       case 'paused':
         return 'paused';
@@ -80,6 +84,7 @@ export class HartRunner {
         this.#halted = true;
         return 'halted';
       case 'ecall': {
+        this.#exits?.called(low32(hart.getX(17)), low32(hart.getX(16)));
         const outcome = this.#sbi.handle(hart);
         if (outcome === 'continue') return 'ran';
         this.#halted = outcome === 'halted';
@@ -103,3 +108,5 @@ export class HartRunner {
     lines.sleep(seen, MAX_IDLE_MS);
   }
 }
+
+const low32 = (value: bigint): number => Number(BigInt.asUintN(32, value));

@@ -18,8 +18,10 @@ import {
   TLB_EPOCH,
   TLB_FETCH,
   TLB_KEY,
+  TLB_RETURNS,
   TLB_SUPER_HIGH,
   TLB_SUPER_LOW,
+  TLB_WALKS,
   TLB_WRITE,
   TRANSIENT_LIMIT,
   TRANSIENTS,
@@ -137,6 +139,7 @@ export function defineTlb(rt: Runtime): void {
 
   // (h, address, 1: all addresses, asid, 1: all address spaces) (privileged spec, 10.2.1)
   rt.module.define(sfenceVma, ['i32', 'i64', 'i32', 'i64', 'i32'], (c, h, address, everywhere, asid, everyone) => {
+    rt.count(c, h.get, 'sfences');
     const supervisor = c.let(i32.add(h.get, SUPERVISOR_CONTEXT));
     const matches = (context: I32): I32 => {
       const key = state.load('i64', context, TLB_KEY);
@@ -199,7 +202,13 @@ export function defineTlb(rt: Runtime): void {
     const free = c.var(i32.const(0));
     eachUser(c, h.get, (context) => {
       const key = c.let(state.load('i64', context, TLB_KEY));
-      c.if(i64.eq(key, satp.get), () => c.set(found, context));
+      c.if(i64.eq(key, satp.get), () => {
+        c.set(found, context);
+        c.if(i32.ne(context, rt.word32(h.get, 'userContext')), () => {
+          const returns = i32.add(state.load('i32', context, TLB_RETURNS), 1);
+          c.store(state, 'i32', context, returns, TLB_RETURNS);
+        });
+      });
       c.if(i64.eq(key, -1n), () => c.set(free, context));
     });
     c.if(i32.eqz(found.get), () => {
@@ -211,6 +220,7 @@ export function defineTlb(rt: Runtime): void {
       });
       empty(rt, c, found.get);
       c.store(state, 'i64', found.get, satp.get, TLB_KEY);
+      c.store(state, 'i64', found.get, i64.const(0n), TLB_WALKS);
     });
     rt.setWord(c, h.get, 'userContext', found.get);
     c.call(setContext, h.get);

@@ -9,6 +9,7 @@ import {
   TLB_FETCH,
   TLB_SUPER_HIGH,
   TLB_SUPER_LOW,
+  TLB_WALKS,
   TLB_WRITE,
   TRANSIENT_LIMIT,
   TRANSIENTS,
@@ -90,6 +91,10 @@ export function defineWalk(rt: Runtime): void {
 
   rt.module.define(walk, ['i32', 'i64', 'i32', 'i32'], (c, h, address, access, size) => {
     rt.count(c, h.get, 'tlbMisses');
+    const table = c.let(
+      select(i32.eq(access.get, ACCESS.FETCH), rt.word32(h.get, 'fetchContext'), rt.word32(h.get, 'dataContext')),
+    );
+    c.store(state, 'i32', table, i32.add(state.load('i32', table, TLB_WALKS), 1), TLB_WALKS);
     const privilege = c.let(
       select(i32.eq(access.get, ACCESS.FETCH), rt.word32(h.get, 'privilege'), rt.word32(h.get, 'dataPrivilege')),
     );
