@@ -15,6 +15,7 @@ qemu-system-riscv64 qemu-system-misc
 qemu-img qemu-utils
 openstack python3-openstackclient
 isoinfo genisoimage
+gdb-multiarch gdb-multiarch
 ssh-keygen openssh-client
 gvnccapture gvncviewer
 '

@@ -8,11 +8,11 @@ export * from './board/lines.ts';
 export * from './board/loader.ts';
 export * from './board/memory-map.ts';
 export * from './board/signals.ts';
-export * from './display/framebuffer.ts';
 export * from './debug/exits.ts';
 export * from './debug/look.ts';
 export * from './debug/page-walk.ts';
 export type { TlbContextLook, TlbLook } from './debug/tlb.ts';
+export * from './display/framebuffer.ts';
 export * from './hart/contract.ts';
 export { SHOWN_CSRS } from './hart/csr.ts';
 export { Hart, type HartOptions } from './hart/hart.ts';
@@ -31,7 +31,11 @@ export * from './machine/boot.ts';
 export * from './machine/devices.ts';
 export * from './machine/hart-runner.ts';
 export * from './machine/machine.ts';
+
 export { SeededRandom } from './machine/seeded-random.ts';
+
+export { type HartStates, HSM } from './sbi/hart-states.ts';
+
 export * from './sbi/sbi.ts';
 export * from './snapshot/dirty-log.ts';
 export * from './snapshot/machine-state.ts';

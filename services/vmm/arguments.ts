@@ -2,6 +2,7 @@
 
 import { CumuletError } from '#base';
 import { TRANSLATIONS, type Translation } from './contract.ts';
+import { type GdbAddress, parseGdbAddress } from './gdb/address.ts';
 
 export interface EmulatorNet {
   readonly socket: string;
@@ -29,6 +30,9 @@ export interface EmulatorArguments {
   /** One thread, no clock of the host, no entropy of the host: the same seed gives the same run. */
   readonly deterministic?: { readonly seed: number; readonly instructions: number };
   readonly translate: Translation;
+  readonly gdb?: GdbAddress;
+  /** The guest stands at its first instruction until a debugger lets it go. */
+  readonly gdbWait: boolean;
 }
 
 export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt"), its console on stdin and stdout.
@@ -55,9 +59,12 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
                      repeated by the interpreter and compared; slow); off unless told
   --no-reboot        end when the guest reboots
   --deterministic    all harts on one thread, time and entropy from the seed: the same run each time. Its last line
-                     is a hash of all that the harts did. No --net, --control, --restore
+                     is a hash of all that the harts did. No --net, --control,
+                     --restore, --gdb
   --seed N           of --deterministic: which run (0 unless told)
   --instructions N   of --deterministic: end after about as many
+  --gdb ADDRESS      a debugger may connect here: [host:]port (loopback unless told; 0: any free port) or a socket's path
+  --gdb-wait, -S     stand at the first instruction until the debugger says "continue"
   --help             this text
 
 Ctrl-A x ends the guest at once, Ctrl-A Ctrl-A types a Ctrl-A.
@@ -76,10 +83,15 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
   let help = false;
   let noReboot = false;
   let deterministic = false;
+  let gdbWait = false;
   for (let i = 0; i < argv.length; i++) {
     const [name, inline] = split(argv[i]!);
     if (name === '--help' || name === '-h') {
       help = true;
+      continue;
+    }
+    if (name === '--gdb-wait' || name === '-S') {
+      gdbWait = true;
       continue;
     }
     if (name === '--no-reboot') {
@@ -102,11 +114,13 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
   const vnc = values.get('--vnc');
   if (!help && guest === undefined && !values.has('--kernel') && !values.has('--bios') && !values.has('--restore'))
     wrong('--kernel or --bios is missing');
-  for (const name of ['--net', '--control', '--restore', '--guest'])
+  for (const name of ['--net', '--control', '--restore', '--guest', '--gdb'])
     if (deterministic && (values.has(name) || (name === '--net' && nets.length > 0)))
       wrong(`${name} cannot go with --deterministic`);
   for (const name of ['--seed', '--instructions'])
     if (!deterministic && values.has(name)) wrong(`${name} goes with --deterministic`);
+  const gdbText = values.get('--gdb');
+  if (gdbWait && gdbText === undefined) wrong('--gdb-wait needs --gdb: nobody could let the guest go');
   return {
     help,
     guest,
@@ -132,6 +146,8 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
         }
       : undefined,
     translate: translation(values.get('--translate') ?? 'off'),
+    gdb: gdbText === undefined ? undefined : gdbAddress(gdbText),
+    gdbWait,
   };
 }
 
@@ -154,6 +170,7 @@ const VALUED = new Set([
   '--seed',
   '--instructions',
   '--translate',
+  '--gdb',
 ]);
 
 function split(argument: string): [string, string | undefined] {
@@ -169,6 +186,8 @@ function whole(name: string, text: string): number {
 function translation(text: string): Translation {
   return TRANSLATIONS.find((mode) => mode === text) ?? wrong(`--translate takes on, off or check, not "${text}"`);
 }
+const gdbAddress = (text: string): GdbAddress =>
+  parseGdbAddress(text) ?? wrong(`--gdb takes [host:]port or the path of a socket, not "${text}"`);
 
 function screenSize(text: string): { width: number; height: number } {
   const match = /^(\d{2,4})x(\d{2,4})$/.exec(text) ?? wrong(`--gpu takes a size such as 1024x768, not "${text}"`);

@@ -41,7 +41,9 @@ import { GuestRam } from './guest-ram.ts';
 import type { Firmware } from './hart-messages.ts';
 import { HartThreads } from './hart-threads.ts';
 import { hostTime } from './host-time.ts';
+import { adviseHugePages } from './huge-pages.ts';
 import { interpreterModule } from './interpreter-module.ts';
+import type { DebuggedGuest } from './machine-debug.ts';
 import type { InputSink } from './rfb/session.ts';
 import type { SavedState } from './snapshot-folder.ts';
 import { type GuestEvent, isFinal, transition } from './state.ts';
@@ -214,10 +216,35 @@ export class Guest {
   }
 
   resume(): Promise<void> {
+    return this.#resume();
+  }
+
+  #resume(harts?: readonly number[]): Promise<void> {
     return this.#next(async () => {
       this.#to('resume');
-      await this.#go();
+      await this.#go(harts);
     });
+  }
+
+  /** For a debugger. */
+  debugged(): DebuggedGuest {
+    const started = new Promise<void>((resolve) => this.onState(() => resolve()));
+    const pauseIfRunning = async (): Promise<void> => {
+      if (this.#state === 'starting') await started;
+      if (this.#state === 'running') await this.pause();
+    };
+    return {
+      threads: this.#threads,
+      ram: this.#ram,
+      lines: this.#board.lines,
+      hartStates: this.#board.hartStates,
+      state: () => this.#state,
+      pause: pauseIfRunning,
+      resume: (harts) => this.#resume(harts),
+      reset: () => this.reset(),
+      powerOff: (reason) => this.powerOff(reason),
+      onState: (listener) => this.onState(listener),
+    };
   }
 
   reset(): Promise<void> {
@@ -378,10 +405,11 @@ export class Guest {
     await this.#devices.quiesce();
   }
 
-  async #go(): Promise<void> {
+  /** Only `harts` go on, where a debugger chose some. */
+  async #go(harts?: readonly number[]): Promise<void> {
     this.#board.clock.thaw();
     this.#devices.resume();
-    await this.#threads.run();
+    await (harts === undefined ? this.#threads.run() : this.#threads.runSome(harts));
   }
 
   async #reset(reason: string): Promise<void> {

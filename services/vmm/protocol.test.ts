@@ -120,6 +120,9 @@ describe('the command line', () => {
       '--net',
       '/s,mac=02:00:00:00:00:01,framing=vnet-hdr',
       '--no-reboot',
+      '--gdb',
+      '1234',
+      '-S',
     ]);
     expect(options).toMatchObject({
       kernel: 'k',
@@ -127,6 +130,8 @@ describe('the command line', () => {
       memoryMiB: 256,
       harts: 2,
       noReboot: true,
+      gdb: { kind: 'tcp', host: '127.0.0.1', port: 1234 },
+      gdbWait: true,
       disks: [
         { path: 'a.qcow2', format: 'qcow2', readOnly: false },
         { path: 'b.img', format: 'raw', readOnly: true },
@@ -142,6 +147,9 @@ describe('the command line', () => {
     [['--memory', 'much', '--kernel', 'k'], /whole number, not "much"/],
     [['k'], /no option k/],
     [['--kernel', 'k', '--net', '/s,speed=9'], /no option speed=9/],
+    [['--kernel', 'k', '--gdb', 'here'], /--gdb takes/],
+    [['--kernel', 'k', '--gdb', '70000'], /--gdb takes/],
+    [['--kernel', 'k', '--gdb-wait'], /--gdb-wait needs --gdb/],
   ])('refuses %j with a reason', (argv, reason) => {
     expect(() => parseArguments(argv)).toThrow(reason);
   });

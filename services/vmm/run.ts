@@ -10,8 +10,10 @@ import { ConsoleSocket } from './console-socket.ts';
 import type { GuestConfig, GuestState } from './contract.ts';
 import { controlSubject } from './control.ts';
 import { ControlServer } from './control-server.ts';
+import { GdbServer } from './gdb-server.ts';
 import { Guest } from './guest.ts';
 import type { HartThreads } from './hart-threads.ts';
+import { MachineDebug } from './machine-debug.ts';
 import type { RfbServer } from './rfb/server.ts';
 import { isFinal } from './state.ts';
 import { Terminal } from './terminal.ts';
@@ -32,9 +34,12 @@ export async function onTerminal(options: EmulatorArguments, threads: HartThread
     const { host, port } = options.vnc;
     writeSync(2, `emulator: the screen is on ${host}:${await screen.listenOn(host, port)}\n`);
   }
+  const say = (message: string): void => void writeSync(2, `emulator: ${message}\n`);
+  const debug = options.gdb === undefined ? undefined : new GdbServer(new MachineDebug(guest.debugged()), say);
+  if (debug !== undefined) say(`a debugger may connect: ${await debug.listen(options.gdb!)}`);
   terminal.open();
   try {
-    return await runToEnd(guest, control);
+    return await runToEnd(guest, control, debug);
   } finally {
     terminal.close();
     await screen?.close();
@@ -77,7 +82,7 @@ export async function supervised(config: GuestConfig, threads: HartThreads): Pro
 }
 
 /** Starts the guest and waits for its end. */
-async function runToEnd(guest: Guest, control: ControlServer): Promise<Ended> {
+async function runToEnd(guest: Guest, control: ControlServer, debug?: GdbServer): Promise<Ended> {
   const ended = new Promise<void>((resolve) => {
     guest.onState((state, reason) => {
       control.event(state, reason);
@@ -92,6 +97,7 @@ async function runToEnd(guest: Guest, control: ControlServer): Promise<Ended> {
     await guest.start();
     await ended;
   } finally {
+    await debug?.close();
     await guest.close();
   }
   return { state: guest.state, reason: guest.reason };
@@ -122,6 +128,7 @@ function configOf(options: EmulatorArguments): GuestConfig {
     controlSocket: options.control ?? '',
     pidFile: '',
     restoreFrom: options.restore,
+    startPaused: options.gdbWait,
   };
 }
 

@@ -41,7 +41,7 @@ describe.each([
           const next = (BASE + BigInt(TABLES + (wild ? pick(TABLE_COUNT) : table + 1) * 4096)) >> 12n;
           const target = pointer && pick(12) !== 0 ? next : (BASE >> 12n) + BigInt(pick(0xa00));
           const flags = pick(8) === 0 ? pick(256) : pointer ? 1 : 0xc1 | (pick(32) << 1);
-          const high = pick(40) === 0 ? 1n << BigInt(54 + pick(10)) : 0n;
+          const high = pick(12) === 0 ? (1n << BigInt(54 + pick(10))) | (BigInt(pick(4)) << 61n) : 0n;
           view.setBigUint64(entry, high | (target << 10n) | BigInt(flags), true);
         }
       }
@@ -53,10 +53,13 @@ describe.each([
       hart.privilege = 3;
       hart.setCsr(0x180, satp);
       hart.setCsr(0x300, mstatus);
+      // Svadu and Svpbmt, on or off.
+      const menvcfg = BigInt(pick(4)) << 61n;
+      hart.setCsr(0x30a, menvcfg);
       hart.setCsr(0x342, 0n);
       hart.setX(10, 0n);
       hart.setX(11, address);
-      const state: TranslationState = { satp, privilege, mstatus };
+      const state: TranslationState = { satp, privilege, mstatus, menvcfg };
       const walk = walkPages(ram, state, address);
       hart.setBreaks([], []); // Empties the TLB.
       rig.execute('ld a0, 0(a1)');
@@ -87,27 +90,30 @@ describe('a walk', () => {
     put(TABLES + 8, BASE + BigInt(TABLES + 4096), 1n);
     put(TABLES + 4096 + 16, BASE + 0x20_0000n, 0xcfn);
     const satp = (8n << 60n) | (7n << 44n) | ((BASE + BigInt(TABLES)) >> 12n);
-    const walk = walkPages(ram, { satp, privilege: 1, mstatus: 0n }, 0x4040_1234n);
+    const walk = walkPages(ram, { satp, privilege: 1, mstatus: 0n, menvcfg: 0n }, 0x4040_1234n);
     expect(walk).toMatchObject({ mode: 'sv39', asid: 7, physical: BASE + 0x20_1234n, pageBytes: 1n << 21n });
     expect(walk.levels.map(({ level, index, kind, flags }) => [level, index, kind, flags])).toEqual([
       [2, 1, 'table', '-------v'],
       [1, 2, 'leaf', 'da--xwrv'],
     ]);
     expect(walk.allowed).toEqual(['fetch', 'load', 'store']);
-    expect(walkPages(ram, { satp, privilege: 0, mstatus: 0n }, 0x4040_1234n).allowed).toEqual([]);
-    expect(rangesOf(ram, { satp, privilege: 1, mstatus: 0n }, 0x4040_0ffcn, 8)).toEqual([
+    expect(walkPages(ram, { satp, privilege: 0, mstatus: 0n, menvcfg: 0n }, 0x4040_1234n).allowed).toEqual([]);
+    expect(rangesOf(ram, { satp, privilege: 1, mstatus: 0n, menvcfg: 0n }, 0x4040_0ffcn, 8)).toEqual([
       { offset: 0x20_0ffc, length: 4 },
       { offset: 0x20_1000, length: 4 },
     ]);
-    expect(rangesOf(ram, { satp, privilege: 1, mstatus: 0n }, 0x1000n, 8)).toBeUndefined();
+    expect(rangesOf(ram, { satp, privilege: 1, mstatus: 0n, menvcfg: 0n }, 0x1000n, 8)).toBeUndefined();
   });
 
   test('is no walk in M-mode and with translation off', () => {
     const ram = new GuestMemory(new Rig().ram.buffer as unknown as SharedArrayBuffer);
-    expect(walkPages(ram, { satp: 8n << 60n, privilege: 3, mstatus: 0n }, BASE)).toMatchObject({
+    expect(walkPages(ram, { satp: 8n << 60n, privilege: 3, mstatus: 0n, menvcfg: 0n }, BASE)).toMatchObject({
       mode: 'bare',
       physical: BASE,
     });
-    expect(walkPages(ram, { satp: 0n, privilege: 1, mstatus: 0n }, BASE)).toMatchObject({ mode: 'bare', levels: [] });
+    expect(walkPages(ram, { satp: 0n, privilege: 1, mstatus: 0n, menvcfg: 0n }, BASE)).toMatchObject({
+      mode: 'bare',
+      levels: [],
+    });
   });
 });

@@ -9,6 +9,7 @@ export interface TranslationState {
   readonly privilege: 0 | 1 | 3;
   /** SUM and MXR decide what S-mode may reach. */
   readonly mstatus: bigint;
+  readonly menvcfg: bigint;
 }
 
 export type AccessKind = 'fetch' | 'load' | 'store';
@@ -37,7 +38,7 @@ export interface Walk {
   readonly levels: readonly WalkLevel[];
   /** Undefined: the walk ends in a fault; `fault` says why. */
   readonly physical: bigint | undefined;
-  /** Bytes that the leaf maps: 4 KiB, 2 MiB, 1 GiB, 512 GiB. */
+  /** Bytes that the leaf maps: 4 KiB, 64 KiB (Svnapot), 2 MiB, 1 GiB, 512 GiB. */
   readonly pageBytes: bigint | undefined;
   readonly fault: string | undefined;
   /** Which kinds of access the leaf and the privilege let through. */
@@ -45,7 +46,15 @@ export interface Walk {
 }
 
 const PTE = { V: 1n, R: 2n, W: 4n, X: 8n, U: 16n, G: 32n, A: 64n, D: 128n } as const;
-const RESERVED = 0xffc0_0000_0000_0000n;
+const RESERVED = 0x1fc0_0000_0000_0000n;
+/** Svnapot: 16 pages in a row, told by the low bits of the page number. Svpbmt: the memory type. */
+const PTE_N = 1n << 63n;
+const PTE_PBMT = 3n << 61n;
+const NAPOT_MASK = 0xfn << 10n;
+const NAPOT_64K = 8n << 10n;
+/** Bits of menvcfg: A and D are set by hardware (Svadu), memory types are on. */
+const ADUE = 1n << 61n;
+const PBMTE = 1n << 62n;
 const PPN_MASK = (1n << 44n) - 1n;
 const SUM = 1n << 18n;
 const MXR = 1n << 19n;
@@ -100,38 +109,51 @@ export function walkPages(ram: GuestMemory, state: TranslationState, virtual: bi
       physical,
     });
     if (entry === undefined) return end('the table lies outside RAM');
-    const wrong = faultOf(entry, leaf, level);
+    const wrong = faultOf(entry, leaf, level, state);
     if (wrong !== undefined) return end(wrong);
     if (!leaf) {
       table = physical!;
       continue;
     }
-    const pageBytes = 1n << shift;
-    if ((physical! & (pageBytes - 1n)) !== 0n) return end('a superpage is not aligned to its size');
-    const found = physical! | (address & (pageBytes - 1n));
+    const napot = (entry & PTE_N) !== 0n;
+    const pageBytes = napot ? 1n << 16n : 1n << shift;
+    const first = napot ? physical! & -pageBytes : physical!;
+    if ((first & (pageBytes - 1n)) !== 0n) return end('a superpage is not aligned to its size');
+    const found = first | (address & (pageBytes - 1n));
     return { mode, asid, root, levels, physical: found, pageBytes, fault: undefined, allowed: allowedBy(entry, state) };
   }
   return end('the last level holds no page');
 }
 
-function faultOf(entry: bigint, leaf: boolean, level: number): string | undefined {
+function faultOf(entry: bigint, leaf: boolean, level: number, state: TranslationState): string | undefined {
   if ((entry & PTE.V) === 0n) return 'the entry is not valid';
   if ((entry & RESERVED) !== 0n) return 'the entry has reserved bits set';
   if ((entry & (PTE.R | PTE.W)) === PTE.W) return 'the entry is writable and not readable, which is reserved';
-  if (leaf) return undefined;
+  const type = entry & PTE_PBMT;
+  if (leaf) {
+    if (type === PTE_PBMT) return 'the memory type (Svpbmt) is reserved';
+    if (type !== 0n && (state.menvcfg & PBMTE) === 0n) return 'the entry has a memory type, and menvcfg.PBMTE is off';
+    if ((entry & PTE_N) === 0n || (level === 0 && (entry & NAPOT_MASK) === NAPOT_64K)) return undefined;
+    return 'the entry names a run of pages (Svnapot) that is not of 64 KiB';
+  }
+  if (type !== 0n || (entry & PTE_N) !== 0n)
+    return 'a pointer to a table has N or a memory type set, which is reserved';
   if ((entry & (PTE.D | PTE.A | PTE.U)) !== 0n) return 'a pointer to a table has D, A or U set, which is reserved';
   return level === 0 ? 'the last level holds a pointer to a table' : undefined;
 }
 
-function allowedBy(entry: bigint, { privilege, mstatus }: TranslationState): AccessKind[] {
+function allowedBy(entry: bigint, { privilege, mstatus, menvcfg }: TranslationState): AccessKind[] {
   const user = (entry & PTE.U) !== 0n;
   const has = (bit: bigint): boolean => (entry & bit) !== 0n;
   const reachable = privilege === 0 ? user : !user || (mstatus & SUM) !== 0n;
   const fetchable = privilege === 0 ? user : !user;
+  // Without Svadu at work an entry faults until software has marked it.
+  const marked = (bits: bigint): boolean => (menvcfg & ADUE) !== 0n || (entry & bits) === bits;
   const allowed: AccessKind[] = [];
+  if (!marked(PTE.A)) return allowed;
   if (fetchable && has(PTE.X)) allowed.push('fetch');
   if (reachable && (has(PTE.R) || ((mstatus & MXR) !== 0n && has(PTE.X)))) allowed.push('load');
-  if (reachable && has(PTE.W)) allowed.push('store');
+  if (reachable && has(PTE.W) && marked(PTE.A | PTE.D)) allowed.push('store');
   return allowed;
 }
 

@@ -2,8 +2,8 @@
 // the words that it shares with other threads are in layout.ts.
 
 import { CumuletError } from '#base';
-import { Translator } from '../jit/translator.ts';
 import { lookAtTlb, type TlbLook } from '../debug/tlb.ts';
+import { Translator } from '../jit/translator.ts';
 import { CAUSE_WATCHPOINT, WATCH } from './break.ts';
 import {
   type BreakHit,
