@@ -153,7 +153,7 @@ describe('gdb on a running kernel', () => {
     const { kernel, initrd } = tinyImage();
     const { guest, target } = await startGuest(
       ...['--kernel', kernel, '--initrd', initrd, '--append', 'console=ttyS0', '--memory', '128', '--harts', '2'],
-      ...['--gdb', '0'],
+      ...['--gdb', '0', '--translate', 'on'],
     );
     await guest.stage('shell prompt', /~ # /);
     const session = gdb();
