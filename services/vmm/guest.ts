@@ -41,7 +41,6 @@ import { GuestRam } from './guest-ram.ts';
 import type { Firmware } from './hart-messages.ts';
 import { HartThreads } from './hart-threads.ts';
 import { hostTime } from './host-time.ts';
-import { adviseHugePages } from './huge-pages.ts';
 import { interpreterModule } from './interpreter-module.ts';
 import type { DebuggedGuest } from './machine-debug.ts';
 import type { InputSink } from './rfb/session.ts';
