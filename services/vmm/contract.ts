@@ -19,6 +19,8 @@
 // Frame socket (Unix stream, one a NIC): frames with a 4-byte big-endian length before each, as QEMU's `-netdev stream`.
 // With framing 'vnet-hdr' each frame starts with a 12-byte virtio_net_hdr. One client at a time; a new one replaces it.
 
+import type { BalloonStats } from '#emulator';
+
 export const CONTROL_VERSION = 1;
 
 /** Exit status of a guest process. */
@@ -121,6 +123,8 @@ export interface ControlMethods {
   save: { params: { folder: string; exit?: boolean; incremental?: boolean }; result: { bytes: number } };
   /** 'unsupported' without a virtio console: a serial line has no size. */
   resizeConsole: { params: { columns: number; rows: number }; result: Record<string, never> };
+  /** Asks the guest to make do with so much memory; what it gives up goes back to the host. */
+  balloon: { params: { memoryMiB: number }; result: Record<string, never> };
   stats: { params: Record<string, never>; result: GuestStats };
 }
 
@@ -131,6 +135,15 @@ export interface GuestStats {
   readonly cpuSeconds: number;
   readonly residentBytes: number;
   readonly memoryMiB: number;
+  readonly balloon: {
+    /** What the guest was asked to make do with, and has left. */
+    readonly targetMiB: number;
+    readonly memoryMiB: number;
+    /** Free memory that the guest has reported on its own and the host has taken back, all in all. */
+    readonly reportedMiB: number;
+    /** As the guest told when it was last asked; each call asks for the next. */
+    readonly guest: BalloonStats;
+  };
   readonly harts: readonly Readonly<Record<string, number>>[];
   readonly disks: readonly { serial: string; reads: number; writes: number; readBytes: number; writeBytes: number }[];
   readonly nics: readonly {

@@ -97,6 +97,7 @@ const PARAMETERS: Record<keyof ControlMethods, (params: Record<string, unknown>)
   stats: () => true,
   save: ({ folder, exit, incremental }) =>
     typeof folder === 'string' && folder.startsWith('/') && isSwitch(exit) && isSwitch(incremental),
+  balloon: ({ memoryMiB }) => Number.isInteger(memoryMiB) && (memoryMiB as number) > 0,
   resizeConsole: ({ columns, rows }) => isSize(columns) && isSize(rows),
 };
 

@@ -41,6 +41,10 @@ export function controlSubject(id: string, guest: Guest): ControlSubject {
         guest.resizeConsole(columns, rows);
         return {};
       },
+      balloon: async ({ memoryMiB }) => {
+        guest.balloon(memoryMiB);
+        return {};
+      },
       stats: () => guest.stats(),
     },
   };

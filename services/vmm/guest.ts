@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { CumuletError, messageOf } from '#base';
 import { openDisk } from '#disk';
 import {
+  BALLOON_PAGE,
   type BlockBackend,
   Board,
   boot,
@@ -27,6 +28,7 @@ import {
   SharedHartLines,
   saveMachine,
   slotOf,
+  VirtioBalloon,
   VirtioBlock,
   VirtioConsole,
   VirtioKeyboard,
@@ -36,6 +38,7 @@ import {
 } from '#emulator';
 import type { ConsoleHub } from './console-hub.ts';
 import type { GuestConfig, GuestState, GuestStats } from './contract.ts';
+import { pageDiscarder } from './discard-pages.ts';
 import { FrameSocket } from './frame-socket.ts';
 import { GuestRam } from './guest-ram.ts';
 import type { Firmware } from './hart-messages.ts';
@@ -150,6 +153,7 @@ export class Guest {
       (hart) => lines[hart]!.request(REQUEST.PAUSE),
       (why) => this.#end('failure', why),
     );
+    this.#ram.onDiscarded = pageDiscarder(this.#ram.bytes);
     this.#board = new Board({ arena: state, lines, slots, hostTime, wallTime: Date.now });
     this.#board.clock.set(0);
     this.#devices = new DeviceSet(this.#board, this.#ram, specs, hub.device('serial'), {
@@ -306,6 +310,16 @@ export class Guest {
     device.resize(columns, rows);
   }
 
+  /** 'conflict' when no driver in the guest has the balloon; 'invalid' for more than the guest has, or none. */
+  balloon(memoryMiB: number): void {
+    const all = this.#config.memoryMiB;
+    if (memoryMiB > all)
+      throw new CumuletError('invalid', `the guest has ${all} MiB of memory at most, not ${memoryMiB}`);
+    const device = this.#balloon();
+    if (!device.live) throw new CumuletError('conflict', 'the guest has no driver for its memory balloon (yet)');
+    device.setTarget(((all - memoryMiB) * MIB) / BALLOON_PAGE);
+  }
+
   async stats(): Promise<GuestStats> {
     const usage = process.cpuUsage();
     const devices = this.#devices.devices;
@@ -316,6 +330,7 @@ export class Guest {
       cpuSeconds: (usage.user + usage.system) / 1e6,
       residentBytes: process.memoryUsage.rss(),
       memoryMiB: this.#config.memoryMiB,
+      balloon: this.#balloonStats(),
       harts: isFinal(this.#state) ? [] : await this.#threads.counters(),
       disks: devices
         .filter((device) => device instanceof VirtioBlock)
@@ -341,6 +356,22 @@ export class Guest {
     for (const socket of this.#sockets) await socket.close();
   }
 
+  #balloon(): VirtioBalloon {
+    return this.#devices.devices.find((device) => device instanceof VirtioBalloon)!;
+  }
+
+  #balloonStats(): GuestStats['balloon'] {
+    const balloon = this.#balloon();
+    balloon.refreshStats();
+    const left = (pages: number): number => this.#config.memoryMiB - (pages * BALLOON_PAGE) / MIB;
+    return {
+      targetMiB: left(balloon.targetPages),
+      memoryMiB: left(balloon.actualPages),
+      reportedMiB: balloon.counters.reportedBytes / MIB,
+      guest: balloon.stats,
+    };
+  }
+
   #specs(hub: ConsoleHub): DeviceSpec[] {
     const queues = Math.min(this.#config.harts, MAX_QUEUES);
     const nics = this.#config.nics.map((nic, index): DeviceSpec => {
@@ -360,6 +391,7 @@ export class Guest {
       ...(this.#screen === undefined
         ? []
         : ([{ type: 'gpu', screen: this.#screen }, { type: 'keyboard' }, { type: 'tablet' }] as const)),
+      { type: 'balloon' },
     ];
   }
 

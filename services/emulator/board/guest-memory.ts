@@ -10,6 +10,8 @@ export class GuestMemory {
   readonly size: number;
   /** Told after each write by a device, with an offset in RAM: for the dirty log. */
   onWritten: (offset: number, length: number) => void = () => undefined;
+  /** Gives whole pages back to the host, which may leave anything in them. Without it they stay as they are. */
+  onDiscarded: (offset: number, length: number) => void = () => undefined;
 
   constructor(buffer: SharedArrayBuffer) {
     this.bytes = new Uint8Array(buffer);
@@ -22,6 +24,12 @@ export class GuestMemory {
   offset(gpa: number, length: number): number {
     const offset = gpa - RAM_BASE;
     return offset >= 0 && length >= 0 && offset + length <= this.size ? offset : -1;
+  }
+
+  /** Nobody needs what the range holds any more. */
+  discard(offset: number, length: number): void {
+    this.onDiscarded(offset, length);
+    this.onWritten(offset, length);
   }
 
   /** A view of RAM, by offset. */

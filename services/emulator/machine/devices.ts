@@ -5,6 +5,7 @@ import type { Board } from '../board/board.ts';
 import type { GuestMemory } from '../board/guest-memory.ts';
 import { BOARD_SIGNAL, type PowerRequest } from '../board/signals.ts';
 import type { Framebuffer } from '../display/framebuffer.ts';
+import { balloonSlot, VirtioBalloon } from '../virtio/balloon.ts';
 import { type BlockOptions, blockSlot, VirtioBlock } from '../virtio/block.ts';
 import { consoleSlot, VirtioConsole } from '../virtio/console.ts';
 import type { DeviceHost, VirtioDevice } from '../virtio/device.ts';
@@ -29,6 +30,7 @@ export type DeviceSpec =
   | { readonly type: 'gpu'; readonly screen: Framebuffer }
   | { readonly type: 'keyboard' }
   | { readonly type: 'tablet' }
+  | { readonly type: 'balloon' }
   | { readonly type: 'power-button' };
 
 export function slotOf(spec: DeviceSpec): VirtioSlot {
@@ -47,6 +49,8 @@ export function slotOf(spec: DeviceSpec): VirtioSlot {
       return keyboardSlot;
     case 'tablet':
       return tabletSlot;
+    case 'balloon':
+      return balloonSlot;
     case 'power-button':
       return powerButtonSlot;
   }
@@ -68,6 +72,8 @@ function deviceOf(spec: DeviceSpec, host: DeviceHost): VirtioDevice {
       return new VirtioKeyboard(host);
     case 'tablet':
       return new VirtioTablet(host);
+    case 'balloon':
+      return new VirtioBalloon(host);
     case 'power-button':
       return new VirtioPowerButton(host);
   }

@@ -43,6 +43,7 @@ const SPECS: Record<string, { spec: DeviceSpec; queues: number; features?: reado
     features: [0, 1, 2, 7, 8, 11, 15, 17, 18, 20, 21, 22, 23],
   },
   console: { spec: { type: 'console', backend: screen }, queues: 2 },
+  balloon: { spec: { type: 'balloon' }, queues: 5, features: [1, 2, 5] },
   rng: { spec: { type: 'rng', backend: { fill: (into) => into.fill(1) } }, queues: 1 },
   input: { spec: { type: 'power-button' }, queues: 2 },
   keyboard: { spec: { type: 'keyboard' }, queues: 2 },
