@@ -110,6 +110,8 @@ export interface NetCounters {
 interface Waiting {
   frames: Uint8Array[];
   bytes: number;
+  /** Buffers that were not enough for the first of them. */
+  tooFew: number;
 }
 
 export class VirtioNet extends VirtioDevice {
@@ -127,7 +129,7 @@ export class VirtioNet extends VirtioDevice {
     this.#backend = backend;
     this.#maxPairs = pairsOf(options);
     this.#control = new NetControl({ mac: options.mac, maxPairs: this.#maxPairs, guestOffloads: GUEST_OFFLOADS });
-    this.#waiting = Array.from({ length: this.#maxPairs }, () => ({ frames: [], bytes: 0 }));
+    this.#waiting = Array.from({ length: this.#maxPairs }, () => ({ frames: [], bytes: 0, tooFew: 0 }));
     backend.onFrame((frame) => this.#receive(frame));
   }
 
@@ -161,7 +163,8 @@ export class VirtioNet extends VirtioDevice {
   protected override wantsMore(index: number): boolean {
     if (index > this.#controlIndex) return false;
     if (index === this.#controlIndex || (index & 1) === 1) return true;
-    return this.#waiting[index >> 1]!.frames.length > 0;
+    const { frames, tooFew } = this.#waiting[index >> 1]!;
+    return frames.length > 0 && this.queue(index)!.available() > tooFew;
   }
 
   protected override onLive(): void {
@@ -266,7 +269,7 @@ export class VirtioNet extends VirtioDevice {
     if (queue !== undefined) {
       this.guarded(() => {
         // Frames of one queue stay in order.
-        taken = waiting.frames.length === 0 && this.#deliver(queue, frame);
+        taken = waiting.frames.length === 0 && this.#deliver(queue, waiting, frame);
         if (taken || waiting.bytes + frame.length > MAX_WAITING) return;
         waiting.frames.push(frame.slice());
         waiting.bytes += frame.length;
@@ -281,7 +284,7 @@ export class VirtioNet extends VirtioDevice {
   #deliverWaiting(queue: Virtqueue, pair: number): boolean {
     const waiting = this.#waiting[pair]!;
     const frame = waiting.frames[0];
-    if (frame === undefined || !this.#deliver(queue, frame)) return false;
+    if (frame === undefined || !this.#deliver(queue, waiting, frame)) return false;
     waiting.frames.shift();
     waiting.bytes -= frame.length;
     return true;
@@ -293,7 +296,7 @@ export class VirtioNet extends VirtioDevice {
     waiting.bytes = 0;
   }
 
-  #deliver(queue: Virtqueue, frame: Uint8Array): boolean {
+  #deliver(queue: Virtqueue, waiting: Waiting, frame: Uint8Array): boolean {
     const merge = this.negotiated(F_MRG_RXBUF);
     const chains: Chain[] = [];
     let room = 0;
@@ -302,8 +305,13 @@ export class VirtioNet extends VirtioDevice {
       if (chain === undefined) {
         // Not enough buffers: they stay available, and the driver tells when there are more.
         queue.unpop(chains.length);
+        waiting.tooFew = chains.length;
         queue.wantNotify();
-        return false;
+        if (queue.available() <= waiting.tooFew) return false;
+        // It was quicker than the question.
+        chains.length = 0;
+        room = 0;
+        continue;
       }
       if (chain.writableBytes < NET_HEADER_BYTES)
         throw new VirtioFault(`a receive buffer of ${chain.writableBytes} bytes`);

@@ -132,10 +132,12 @@ export class Virtqueue {
     return ((now - event - 1) & 0xffff) < ((now - old) & 0xffff);
   }
 
-  /** Asks for a notify at the next available buffer. The caller looks once more afterwards: the driver may have been quicker. */
+  /** Asks for a notify at the next buffer that the driver makes available. The caller looks once more afterwards: the driver may have been quicker. */
   wantNotify(): void {
     const event = this.#used + 4 + this.size * 8;
-    if (this.#eventIdx) Atomics.store(this.#ram.words16, event >>> 1, this.#nextAvail);
+    // Behind what is there already: some of it may have been left, because it was not enough.
+    const available = Atomics.load(this.#ram.words16, (this.#avail + 2) >>> 1);
+    if (this.#eventIdx) Atomics.store(this.#ram.words16, event >>> 1, available);
     else Atomics.store(this.#ram.words16, this.#used >>> 1, 0);
     this.#ram.onWritten(this.#eventIdx ? event : this.#used, 2);
   }
