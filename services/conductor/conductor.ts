@@ -9,6 +9,7 @@ import type { Records, Store } from '#store';
 import { createSagaRunner, reconcile, type SagaDefinition, type SagaRunnerOptions } from '#workflow';
 import { AgentClient } from './agent-client.ts';
 import type { ConductorComponents } from './components.ts';
+import { answerMetadata } from './metadata-source.ts';
 import { HostKeeper, type HostKeeperOptions } from './reconcilers/host-keeper.ts';
 import { Observer } from './reconcilers/observer.ts';
 import { TaskKeeper } from './reconcilers/task-keeper.ts';
@@ -55,6 +56,7 @@ export function createConductor(init: ConductorInit, options: ConductorOptions =
   const definitions = options.definitions?.(sagas) ?? sagas;
   group.add(createSagaRunner({ records, store, clock, log, owner }, definitions, options.sagas));
   group.add(new HostKeeper({ ...components, bus }, observer, options.hosts));
+  group.add(answerMetadata(records, bus));
   group.add(reconcile({ name: 'lost guests', run: () => observer.findLost(), everyMs, log }));
   group.add(reconcile({ name: 'lost tasks', run: () => tasks.endLostTasks(), everyMs, log }));
   const purgeEveryMs = options.purgeEveryMs ?? 600_000;

@@ -13,6 +13,8 @@ export interface Outputs {
   toVtep(vtep: Vtep, vni: number, frame: Frame): void;
   /** The switch's own answer, to the port that the frame came from. */
   answer(port: Port, bytes: Uint8Array): void;
+  /** To the metadata service of this node: a TCP frame to the service address. */
+  toService(port: Port, frame: Frame): void;
   drop(reason: DropReason, frame: Frame): void;
   /** Monotonic milliseconds. */
   readonly now: number;

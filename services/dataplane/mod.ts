@@ -11,5 +11,7 @@ export {
   SERVICE_MAC,
   type Vtep,
 } from './tables.ts';
+export { TcpConnection, type TcpEvents, type TcpOptions } from './tcp/connection.ts';
+export * as tcp from './tcp/segment.ts';
 export { LAYERS, type Recorder, type Sink, VSwitch, type VSwitchInit } from './vswitch.ts';
 export * as wire from './wire/mod.ts';

@@ -35,6 +35,8 @@ export interface Sink {
   toPort(port: Port, frame: Frame): void;
   /** `hash` is the flow's: the outer source port comes from it. */
   toTunnel(vtep: Vtep, vni: number, frame: Frame, hash: number): void;
+  /** A TCP frame of a guest to the service address. Without a service it is told that nobody is there. */
+  toService?(port: Port, frame: Frame): void;
 }
 
 /** Sees what happens to each frame: for tracing. */
@@ -64,7 +66,8 @@ export class VSwitch {
     this.#outputs = {
       toPort: (port, frame) => this.#toFirewalledPort(port, frame),
       toVtep: (vtep, vni, frame) => this.#toVtep(vtep, vni, frame),
-      answer: (port, bytes) => this.#answer(port, bytes),
+      answer: (port, bytes) => this.answer(port, bytes),
+      toService: (port, frame) => this.#toService(port, frame),
       drop: dropFrame,
       get now() {
         return now();
@@ -164,8 +167,14 @@ export class VSwitch {
     return (completed ?? []).flatMap((bytes) => frameOf(bytes, frame.ingress) ?? []);
   }
 
-  #answer(port: Port, bytes: Uint8Array): void {
-    const frame = frameOf(bytes, FROM_TUNNEL);
+  #toService(port: Port, frame: Frame): void {
+    if (this.#sink.toService === undefined) this.#drop('gateway-ignored', frame);
+    else this.#sink.toService(port, frame);
+  }
+
+  /** A frame of the node's own to a port: it passes no firewall. */
+  answer(port: Port, bytes: Uint8Array, offload: Offload = NO_OFFLOAD): void {
+    const frame = frameOf(bytes, FROM_TUNNEL, offload);
     this.counters.hairpinFrames++;
     if (frame !== undefined) this.#toPort(port, frame);
   }

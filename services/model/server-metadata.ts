@@ -143,7 +143,7 @@ function ec2MetaData({ server, nics, availabilityZone }: MetadataSource): object
     placement: { 'availability-zone': availabilityZone },
     'public-hostname': server.hostname,
     'public-ipv4': '',
-    ...(key === null ? {} : { 'public-keys': { '0': { 'openssh-key': key.publicKey } } }),
+    ...(key === null ? {} : { 'public-keys': { '0': { _name: `0=${key.name}`, 'openssh-key': key.publicKey } } }),
     'reservation-id': server.reservationId,
     'security-groups': server.securityGroups.join('\n'),
   };

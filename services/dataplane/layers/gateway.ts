@@ -10,7 +10,7 @@ import { type Frame, readdress } from '../frame.ts';
 import type { Layer, Outputs } from '../layer.ts';
 import { largestPacket } from '../offload.ts';
 import type { NextHop, Router } from '../router.ts';
-import type { Gateway, Network, Port } from '../tables.ts';
+import { type Gateway, type Network, type Port, SERVICE_IP } from '../tables.ts';
 import { type Ipv4, isGroupMac, type Mac, setU16, u16, u32 } from '../wire/bytes.ts';
 import { checksum } from '../wire/checksum.ts';
 import { ETHERTYPE_IPV4 } from '../wire/ethernet.ts';
@@ -38,6 +38,7 @@ import {
   IPV4_TOTAL_LENGTH,
   IPV4_TTL,
   PROTOCOL_ICMP,
+  PROTOCOL_TCP,
 } from '../wire/ipv4.ts';
 import { GSO_NONE } from '../wire/vnet-header.ts';
 
@@ -100,11 +101,19 @@ class Hop {
   #decide(): Answer | undefined {
     const router = this.#port.network.routers.at(this.#port.network, this.#entry.mac);
     const destination = this.#destination;
+    if (destination === SERVICE_IP) return this.#service();
     if (this.#entry.ips.includes(destination) || router?.isOwn(destination)) return this.#answerOwn();
     if (router === undefined) return this.#unreachable(NETWORK_UNREACHABLE);
     return route(this.#frame, this.#port.network, router, this.#outputs, {
       refuse: (type, code, rest) => this.#error(type, code, rest),
     });
+  }
+
+  /** On the link of every network, and through every router as well. */
+  #service(): Answer | undefined {
+    if (this.#frame.protocol !== PROTOCOL_TCP) return this.#answerOwn();
+    this.#outputs.toService(this.#port, this.#frame);
+    return undefined;
   }
 
   #answerOwn(): Answer {

@@ -15,6 +15,7 @@ import { type Frame, type SwitchCounters, type SwitchPort, VSwitch, wire } from 
 import { networkV1 } from '#gen';
 import { FrameLink } from './frame-link.ts';
 import { type KeptState, keptState, nothingKept } from './kept-state.ts';
+import { MetadataService } from './metadata/metadata-service.ts';
 import type { Framing } from './stream-framing.ts';
 import { switchConfigOf } from './switch-config.ts';
 import { type TunnelCounters, VtepSocket } from './vtep.ts';
@@ -87,6 +88,7 @@ class Agent implements NetworkAgent {
   readonly #kept: KeptState;
   readonly #vtep: VtepSocket;
   readonly #switch: VSwitch;
+  readonly #metadata: MetadataService;
   readonly #links = new Map<string, FrameLink>();
   readonly #pretended = new Set<string>();
   readonly #dirty = new Set<FrameLink>();
@@ -116,9 +118,13 @@ class Agent implements NetworkAgent {
       now: () => clock.monotonic(),
       sink: {
         toPort: (port, frame) => this.#toGuest(port, frame),
+        toService: (port, frame) => this.#metadata.take(port, frame),
         toTunnel: (vtep, vni, frame, hash) => this.#vtep.send(vtep.address, vni, frame.header, frame.payload, hash),
       },
     });
+    this.#metadata = new MetadataService({ bus, clock, log }, (port, bytes, offload) =>
+      this.#switch.answer(port, bytes, offload),
+    );
   }
 
   get vtepAddress(): string {
@@ -141,6 +147,7 @@ class Agent implements NetworkAgent {
     clearTimeout(this.#reportTimer);
     clearTimeout(this.#askTimer);
     await this.#subscription?.unsubscribe();
+    this.#metadata.stop();
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
     await this.#vtep.stop();
