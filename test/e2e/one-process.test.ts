@@ -5,8 +5,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runFolderFor } from '#compute';
-import { type CloudFolders, CloudProcess, cloudFolders, processesWith } from '../support/cloud.ts';
+import { type CloudFolders, CloudProcess, cloudFolders, processesWith, ROOT } from '../support/cloud.ts';
 import { GuestConsole } from '../support/guest-console.ts';
+import { Terminal } from '../support/terminal.ts';
 import { waitUntil } from '../support/wait.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
@@ -89,6 +90,29 @@ describe('three servers, made with the stock client', () => {
       seen.address.add(addresses.get(name) ?? '');
     }
     expect([seen.boot.size, seen.mac.size, seen.address.size]).toEqual([3, 3, 3]);
+  });
+
+  it('show their console in a window, and follow its size', async () => {
+    const open = `${ROOT}/bin/cloudctl console attach a; echo "status=$?"`;
+    const terminal = new Terminal(open, { env: folders.env, folder: folders.home, columns: 101, rows: 31 });
+    try {
+      // Somebody has logged in there already.
+      await terminal.until(() => terminal.screen.includes('$ '));
+      const sees = (size: string): Promise<void> => {
+        const before = terminal.screen.length;
+        // The shell puts the words together: its echo of the line does not match.
+        terminal.type(`until [ "$(stty size)" = "${size}" ]; do sleep 0.1; done; echo si""ze $(stty size)\r`);
+        return terminal.until(() => terminal.screen.slice(before).includes(`size ${size}`));
+      };
+      await sees('31 101');
+      await terminal.resize(132, 43);
+      await sees('43 132');
+      terminal.type('\r~.');
+      await terminal.exited;
+      expect(terminal.screen).toContain('status=0');
+    } finally {
+      await terminal.end();
+    }
   });
 
   it('all ping each other, across nodes', async () => {
