@@ -10,7 +10,7 @@ import { INSTRUCTIONS } from '../isa/table.ts';
 import type { Code, Local, TableRef } from '../wasm/code.ts';
 import { type Expr, type I32, type I64, i32, i64, select, type ValueType } from '../wasm/expr.ts';
 import { emitAmo, emitLoadReserved, emitStoreConditional } from './atomics.ts';
-import { UPDATE } from './csr-access.ts';
+import { UPDATE } from './csr-update.ts';
 import { F, STEP_SLOT, X } from './layout.ts';
 import { CAUSE, EXIT, type Runtime, STATUS } from './runtime.ts';
 import { MSTATUS } from './trap.ts';

@@ -1,14 +1,13 @@
-// CSR instructions as a generated function: those that a kernel touches at each trap are served here, all others by
-// hart/csr.ts in JavaScript.
+// CSR instructions as a generated function: those that a kernel touches at each trap are served here and in
+// csr-served.ts, all others by csr.ts in JavaScript.
 
 import type { Code } from '../wasm/code.ts';
-import { type I32, type I64, i32, i64, select } from '../wasm/expr.ts';
+import { type I32, type I64, i32, i64 } from '../wasm/expr.ts';
+import { NOT_SERVED } from './csr-served.ts';
+import { updatedCsr } from './csr-update.ts';
 import { CSR_PLAIN, W } from './layout.ts';
 import { CAUSE, EXIT, type Runtime, STATUS } from './runtime.ts';
 import { MSTATUS } from './trap.ts';
-
-/** How an instruction changes a CSR. */
-export const UPDATE = { write: 0, set: 1, clear: 2 } as const;
 
 /** What the JavaScript side answers. */
 export const CSR_RESULT = { ILLEGAL: 0, DONE: 1, CHANGED: 2 } as const;
@@ -45,13 +44,6 @@ export function defineCsrAccess(rt: Runtime): void {
   const writeStatus = rt.declare('writeStatus', ['i32', 'i64', 'i64'], 'i64');
   const csrOp = rt.declare('csrOp', ['i32', 'i32', 'i32', 'i64', 'i32', 'i64'], 'i32');
 
-  const updated = (update: I32, old: I64, operand: I64): I64 =>
-    select(
-      i32.eq(update, UPDATE.set),
-      i64.or(old, operand),
-      select(i32.eq(update, UPDATE.clear), i64.and(old, i64.xor(operand, -1n)), operand),
-    );
-
   // (h, mask of the view) -> mstatus with SD as it follows from FS.
   rt.module.define(readStatus, ['i32', 'i64'], (c, h, mask) => {
     const status = c.let(rt.word64(h.get, 'mstatus'));
@@ -86,7 +78,7 @@ export function defineCsrAccess(rt: Runtime): void {
       const old = c.let(state.load('i64', word));
       rt.setWord(c, h.get, 'scratch2', old);
       c.if(writes.get, () => {
-        const value = updated(update.get, old, operand.get);
+        const value = updatedCsr(update.get, old, operand.get);
         const even = i64.xor(i64.extendU(i32.and(plain, 1)), -1n);
         c.store(state, 'i64', word, i64.and(value, even));
       });
@@ -100,10 +92,12 @@ export function defineCsrAccess(rt: Runtime): void {
         const old = c.let(readStatus.call(h.get, i64.const(readable)));
         rt.setWord(c, h.get, 'scratch2', old);
         c.if(i32.eqz(writes.get), () => c.return(i32.const(STATUS.NEXT)));
-        const value = updated(update.get, old, operand.get);
+        const value = updatedCsr(update.get, old, operand.get);
         afterStatus(c, h.get, next.get, c.let(writeStatus.call(h.get, value, i64.const(writable))));
       });
     }
+    const served = c.let(rt.call32('servedCsr', h.get, number.get, update.get, operand.get, writes.get, next.get));
+    c.if(i32.ne(served, NOT_SERVED), () => c.return(served));
     rt.setWord(c, h.get, 'scratch', operand.get);
     const result = c.let(rt.imports.csr.call(number.get, update.get, writes.get));
     c.if(i32.eqz(result), illegal);

@@ -2,7 +2,8 @@
 // QEMU's `virt` board shows it (privileged spec, chapters 2, 3 and 10). The few that kernels touch at each trap are served
 // by csr-access.ts in front of this; both work on the same words.
 
-import { CSR_RESULT, STATUS_MASKS, UPDATE } from './csr-access.ts';
+import { CSR_RESULT, STATUS_MASKS } from './csr-access.ts';
+import { UPDATE } from './csr-update.ts';
 import { ENVCFG } from './envcfg.ts';
 import { PMP, PMP_ADDRESSES, PMP_CONFIGURATIONS, PMP_ENTRIES, PMP_ENTRY_SIZE, type W } from './layout.ts';
 import { MSTATUS } from './trap.ts';

@@ -11,6 +11,7 @@ import { defineBreak } from './break.ts';
 import { defineCache } from './cache.ts';
 import { defineCold } from './cold.ts';
 import { defineCsrAccess } from './csr-access.ts';
+import { defineServedCsrs } from './csr-served.ts';
 import { defineDecoder } from './decoder.ts';
 import { defineHot } from './hot.ts';
 import { Runtime } from './runtime.ts';
@@ -59,6 +60,7 @@ export function generateInterpreter(): Uint8Array<ArrayBuffer> {
   defineFetch(rt);
   defineTraps(rt);
   defineCsrAccess(rt);
+  defineServedCsrs(rt);
   defineCache(rt);
   defineSoftFloat(rt);
   defineDecoder(rt);
