@@ -4,6 +4,7 @@
 import type { BlobStore } from '#disk';
 import { computeArea } from './compute/area.ts';
 import type { Servers } from './compute/servers/mod.ts';
+import { consoleArea } from './console/area.ts';
 import type { Area } from './http/route.ts';
 import { identityArea } from './identity/area.ts';
 import type { TokenService } from './identity/tokens.ts';
@@ -23,4 +24,5 @@ export const createAreas = ({ tokens, servers, blobs }: AreaParts): readonly Are
   placementArea(),
   imageArea({ blobs }),
   networkArea(),
+  consoleArea(),
 ];

@@ -18,6 +18,22 @@ export interface Relay {
   close(): void;
 }
 
+/** A viewer of the screen. It is not kept through a reboot: the protocol begins anew with each connection. */
+export async function relayDisplay(
+  components: { supervisor: Supervisor; driver: Driver },
+  client: RelayClient,
+): Promise<Relay> {
+  components.supervisor.get(client.instanceId);
+  const session = await components.driver.attachDisplay(client.instanceId);
+  session.onOutput((bytes) => client.output(bytes));
+  session.onEnd(() => client.ended());
+  return {
+    write: (bytes) => session.write(bytes),
+    resize: () => undefined,
+    close: () => session.close(),
+  };
+}
+
 /** How long a client is kept without a guest. */
 const PATIENCE_MS = 30_000;
 

@@ -22,6 +22,7 @@ export function specFrom(message: computeV1.InstanceSpec__Output | null | undefi
       sizeBytes: disk.sizeBytes,
     })),
     nics: message.nics.map((nic) => ({ portId: nic.portId, macAddress: nic.macAddress, mtu: nic.mtu })),
+    display: message.display == null ? undefined : { width: message.display.width, height: message.display.height },
     kernelImage: message.kernelImage || undefined,
     ramdiskImage: message.ramdiskImage || undefined,
     kernelArgs: message.kernelArgs,

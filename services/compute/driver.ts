@@ -87,6 +87,8 @@ export interface Driver {
   /** The end of what the serial console printed, at most `bytes` of it. */
   consoleLog(instance: Instance, bytes: number): Promise<Uint8Array>;
   attachConsole(id: string): Promise<ConsoleSession>;
+  /** The bytes of RFB (RFC 6143) of its screen, for one viewer. Throws 'unsupported' for a guest without a screen. */
+  attachDisplay(id: string): Promise<ConsoleSession>;
   /** JSON for people and dashboards. */
   stats(id: string): Promise<Readonly<Record<string, unknown>>>;
   /** Called for changes that nobody asked for: it powered off, crashed, paused by itself. */

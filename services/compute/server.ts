@@ -3,7 +3,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { CumuletError, type ErrorCode, type Log, messageOf, type Startable } from '#base';
 import { computeV1 } from '#gen';
-import { relayConsole } from './console-relay.ts';
+import { type Relay, type RelayClient, relayConsole, relayDisplay } from './console-relay.ts';
 import type { Driver } from './driver.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -79,7 +79,8 @@ export class AgentServer implements Startable {
         const { instance } = this.#supervisor.get(instanceId);
         return { json: JSON.stringify(await this.#driver.stats(instance.id)) };
       }),
-      AttachConsole: (stream) => this.#attach(stream),
+      AttachConsole: (stream) => this.#attach(stream, relayConsole),
+      AttachDisplay: (stream) => this.#attach(stream, relayDisplay),
     };
   }
 
@@ -95,12 +96,15 @@ export class AgentServer implements Startable {
   }
 
   /** The first message names the instance; everything after it goes to its console. */
-  #attach(stream: ConsoleStream): void {
+  #attach(
+    stream: ConsoleStream,
+    relayed: (components: { supervisor: Supervisor; driver: Driver }, client: RelayClient) => Promise<Relay>,
+  ): void {
     const early: computeV1.ConsoleInput__Output[] = [];
     let take = (input: computeV1.ConsoleInput__Output): void => void early.push(input);
     stream.once('data', (first: computeV1.ConsoleInput__Output) => {
       stream.on('data', (input: computeV1.ConsoleInput__Output) => take(input));
-      relayConsole(
+      relayed(
         { supervisor: this.#supervisor, driver: this.#driver },
         {
           instanceId: first.instanceId ?? '',

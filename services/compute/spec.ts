@@ -29,6 +29,8 @@ export interface InstanceSpec {
   readonly memoryMib: number;
   readonly disks: readonly DiskSpec[];
   readonly nics: readonly NicSpec[];
+  /** Its screen; undefined: none. */
+  readonly display?: { readonly width: number; readonly height: number };
   readonly kernelImage: string | undefined;
   readonly ramdiskImage: string | undefined;
   readonly kernelArgs: string;
@@ -68,6 +70,9 @@ export function checkSpec(spec: InstanceSpec): void {
       throw invalid('a base image has no content address');
     if (disk.baseImage === undefined && disk.sizeBytes === 0) throw invalid(`its blank disk ${disk.name} has no size`);
     if (!Number.isSafeInteger(disk.sizeBytes) || disk.sizeBytes < 0) throw invalid('a disk has an impossible size');
+  }
+  for (const side of spec.display === undefined ? [] : [spec.display.width, spec.display.height]) {
+    if (!Number.isInteger(side) || side < 64 || side > 2560) throw invalid('its screen has an impossible size');
   }
   for (const image of [spec.kernelImage, spec.ramdiskImage]) {
     if (image !== undefined && !SHA256.test(image)) throw invalid('its kernel or ramdisk has no content address');

@@ -1,7 +1,7 @@
 // From a server's record to what its host is told: disks, NICs, kernel, config drive. Pure.
 
 import type { computeV1 } from '#gen';
-import { instanceName, type MetadataSource, metadataTree, type Server } from '#model';
+import { displayOf, instanceName, type MetadataSource, metadataTree, type Server } from '#model';
 
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
@@ -33,7 +33,9 @@ function disksOf(server: Server): computeV1.InstanceSpec['disks'] {
 function kernelArgs(server: Server): string {
   const image = server.image;
   if (image?.kernelContentId == null) return '';
-  return image.properties.os_command_line ?? DEFAULT_KERNEL_ARGS;
+  const args = image.properties.os_command_line ?? DEFAULT_KERNEL_ARGS;
+  // A guest with a screen prints there too; what is named last stays its first console.
+  return displayOf(server) === undefined || /\bconsole=tty\d/.test(args) ? args : `console=tty0 ${args}`;
 }
 
 export function instanceSpec(source: MetadataSource): computeV1.InstanceSpec {
@@ -54,6 +56,7 @@ export function instanceSpec(source: MetadataSource): computeV1.InstanceSpec {
     kernelImage: server.image?.kernelContentId ?? '',
     ramdiskImage: server.image?.ramdiskContentId ?? '',
     kernelArgs: kernelArgs(server),
+    display: displayOf(server) ?? null,
     configDrive: server.configDrive
       ? Object.fromEntries(
           Object.entries(metadataTree(source, true)).map(([path, bytes]) => [path, Buffer.from(bytes)]),

@@ -7,7 +7,7 @@ export interface ConsoleToken {
   /** sha256 hex of the token. */
   readonly id: string;
   readonly serverId: string;
-  readonly consoleType: 'serial';
+  readonly consoleType: 'serial' | 'novnc';
   readonly createdAt: number;
   /** UTC microseconds. May be used any number of times before: several may watch. */
   readonly expiresAt: number;

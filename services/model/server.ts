@@ -41,6 +41,20 @@ export interface ServerImage {
   readonly properties: Readonly<Record<string, string>>;
 }
 
+const SCREEN = { width: 1024, height: 768 } as const;
+
+/**
+ * The screen that the server's image (`hw_video_model`) or, where that says nothing, its flavor (`hw:video_model`) asks
+ * for. Whatever model is named, the guest gets virtio-gpu, the only one that there is; `none`, or no word: no screen.
+ */
+export function displayOf(server: {
+  readonly image: Pick<ServerImage, 'properties'> | null;
+  readonly flavor: Pick<ServerFlavor, 'extraSpecs'>;
+}): { readonly width: number; readonly height: number } | undefined {
+  const model = server.image?.properties.hw_video_model ?? server.flavor.extraSpecs['hw:video_model'] ?? 'none';
+  return model === 'none' || model === '' ? undefined : SCREEN;
+}
+
 /** One entry of the `networks` that the owner asked for. */
 export interface RequestedNic {
   readonly networkId: string | null;

@@ -322,6 +322,67 @@ describe('a server', () => {
     expect(answer.body.console.port).toBeGreaterThan(0);
   });
 
+  it('opens its screen over a websocket, if its image asks for one', async () => {
+    const wish = { remote_console: { protocol: 'vnc', type: 'novnc' } };
+    await api.changeServer(id, { hw_video_model: 'virtio' });
+    const { body } = await api.ask('POST', `/servers/${id}/remote-consoles`, wish, { version: '2.6' });
+    expect(body.remote_console).toMatchObject({ protocol: 'vnc', type: 'novnc' });
+    const page = new URL(body.remote_console.url);
+    expect([page.origin, page.pathname]).toEqual([api.url, '/console/vnc_lite.html']);
+    const path = page.searchParams.get('path');
+    expect(path).toMatch(/^console\/vnc\?token=[\w-]+$/);
+
+    const socket = new WebSocket(`${api.url.replace('http', 'ws')}/${path}`, ['binary']);
+    let seen = '';
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (isBinary) seen += data.toString();
+    });
+    await waitUntil(() => seen === 'RFB 003.008\n');
+    expect(socket.protocol).toBe('binary');
+    // Nothing is taken for a resize here.
+    socket.send('{"resize":{"columns":80,"rows":24}}');
+    await waitUntil(() => seen.endsWith('{"resize":{"columns":80,"rows":24}}'));
+    socket.close();
+
+    // A ticket opens the console that it is for, and no other.
+    const other = new WebSocket(`${api.url.replace('http', 'ws')}/${path?.replace('vnc', 'serial')}`);
+    const status = await new Promise((resolve) => {
+      other.on('unexpected-response', (_request, response) => resolve(response.statusCode));
+      other.on('error', () => {});
+    });
+    expect(status).toBe(401);
+
+    const old = { 'os-getVNCConsole': { type: 'novnc' } };
+    const answer = await api.ask('POST', `/servers/${id}/action`, old);
+    expect(answer.body.console).toMatchObject({
+      type: 'novnc',
+      url: expect.stringContaining('/console/vnc_lite.html?path='),
+    });
+    for (const [protocol, type] of [
+      ['vnc', 'xvpvnc'],
+      ['vnc', 'serial'],
+      ['serial', 'novnc'],
+      ['spice', 'spice-html5'],
+      ['rdp', 'rdp-html5'],
+    ]) {
+      const refused = await api.ask(
+        'POST',
+        `/servers/${id}/remote-consoles`,
+        { remote_console: { protocol, type } },
+        { version: '2.6' },
+      );
+      expect(refused.body).toEqual({ badRequest: { code: 400, message: `Unavailable console type ${type}.` } });
+    }
+    const mks = { remote_console: { protocol: 'mks', type: 'webmks' } };
+    expect(
+      (await api.ask('POST', `/servers/${id}/remote-consoles`, mks, { version: '2.7' })).body.badRequest.message,
+    ).toMatch('mks');
+    expect(
+      (await api.ask('POST', `/servers/${id}/remote-consoles`, mks, { version: '2.8' })).body.badRequest.message,
+    ).toMatch('Unavailable');
+    await api.changeServer(id, {});
+  });
+
   it('opens no console for a ticket that is unknown, nor of another kind', async () => {
     const socket = new WebSocket(`${api.url.replace('http', 'ws')}/console/serial?token=guess`);
     const status = await new Promise((resolve) => {

@@ -155,6 +155,7 @@ it('the screen is the same after a save and a restore in another process, and go
   expect(await first.exited).toBe(0);
 
   const second = await start({ restoreFrom: saved });
+  await waitUntil(() => second.states.some(({ state }) => state === 'running') || second.hello?.state === 'running');
   const after = await look();
   expect([after.width, after.height]).toEqual([640, 480]);
   expect(Buffer.from(after.pixels.buffer).equals(Buffer.from(before.pixels.buffer))).toBe(true);

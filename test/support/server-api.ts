@@ -18,7 +18,7 @@ import {
 } from '#api';
 import { newUuid, silentLog, systemClock } from '#base';
 import { loadServices } from '#gen';
-import { FLAVOR, type Flavor, IMAGE, type Image, KEYPAIR } from '#model';
+import { FLAVOR, type Flavor, IMAGE, type Image, KEYPAIR, SERVER } from '#model';
 import { PROJECT, ServerCloud, type ServerCloudOptions } from './server-cloud.ts';
 
 export const OTHER_PROJECT = 'p0000000000000000000000000000002';
@@ -151,6 +151,14 @@ export class ServerApi {
     });
   }
 
+  /** As if the server had been made of an image with these properties. */
+  async changeServer(id: string, properties: Readonly<Record<string, string>>): Promise<void> {
+    await this.cloud.records.transact((tx) => {
+      const server = tx.get(SERVER, id);
+      if (server?.image != null) tx.update(SERVER, { ...server, image: { ...server.image, properties } });
+    });
+  }
+
   async #seed(): Promise<void> {
     const image: Image = {
       id: this.imageId,
@@ -235,6 +243,14 @@ export class ServerApi {
           nics: [],
         };
         done(null, { json: JSON.stringify(stats) });
+      },
+      // A screen that says its first word, and then what it is told.
+      AttachDisplay: (call: grpc.ServerDuplexStream<{ instanceId?: string; data?: Buffer }, { data: Buffer }>) => {
+        call.on('data', (message) => {
+          call.write({ data: message.instanceId ? Buffer.from('RFB 003.008\n') : (message.data ?? Buffer.alloc(0)) });
+        });
+        call.on('end', () => call.end());
+        call.on('error', () => {});
       },
       AttachConsole: (
         call: grpc.ServerDuplexStream<{ instanceId?: string; data?: Buffer; resize?: object }, { data: Buffer }>,

@@ -45,7 +45,8 @@ export function createApi(components: ApiComponents, areas: readonly Area[]): Ap
   for (const area of areas) new Mount(components, areas, area, policy).into(app);
   app.get('/', (request, response) => {
     const base = components.publicUrl ?? baseUrlOf(request);
-    response.json({ services: areas.map((area) => ({ name: area.name, href: base + area.prefix })) });
+    const services = areas.filter((area) => area.catalog !== undefined);
+    response.json({ services: services.map((area) => ({ name: area.name, href: base + area.prefix })) });
   });
   app.use((_request, response) => {
     response

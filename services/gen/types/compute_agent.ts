@@ -9,6 +9,7 @@ import type { ConsoleOutputResponse as _compute_v1_ConsoleOutputResponse, Consol
 import type { DestroyRequest as _compute_v1_DestroyRequest, DestroyRequest__Output as _compute_v1_DestroyRequest__Output } from './compute/v1/DestroyRequest.ts';
 import type { DestroyResponse as _compute_v1_DestroyResponse, DestroyResponse__Output as _compute_v1_DestroyResponse__Output } from './compute/v1/DestroyResponse.ts';
 import type { Disk as _compute_v1_Disk, Disk__Output as _compute_v1_Disk__Output } from './compute/v1/Disk.ts';
+import type { Display as _compute_v1_Display, Display__Output as _compute_v1_Display__Output } from './compute/v1/Display.ts';
 import type { Heartbeat as _compute_v1_Heartbeat, Heartbeat__Output as _compute_v1_Heartbeat__Output } from './compute/v1/Heartbeat.ts';
 import type { InstanceSpec as _compute_v1_InstanceSpec, InstanceSpec__Output as _compute_v1_InstanceSpec__Output } from './compute/v1/InstanceSpec.ts';
 import type { ListRequest as _compute_v1_ListRequest, ListRequest__Output as _compute_v1_ListRequest__Output } from './compute/v1/ListRequest.ts';
@@ -38,6 +39,7 @@ export interface ProtoGrpcType {
       DestroyRequest: MessageTypeDefinition<_compute_v1_DestroyRequest, _compute_v1_DestroyRequest__Output>
       DestroyResponse: MessageTypeDefinition<_compute_v1_DestroyResponse, _compute_v1_DestroyResponse__Output>
       Disk: MessageTypeDefinition<_compute_v1_Disk, _compute_v1_Disk__Output>
+      Display: MessageTypeDefinition<_compute_v1_Display, _compute_v1_Display__Output>
       Heartbeat: MessageTypeDefinition<_compute_v1_Heartbeat, _compute_v1_Heartbeat__Output>
       InstanceSpec: MessageTypeDefinition<_compute_v1_InstanceSpec, _compute_v1_InstanceSpec__Output>
       ListRequest: MessageTypeDefinition<_compute_v1_ListRequest, _compute_v1_ListRequest__Output>

@@ -50,6 +50,12 @@ export class AgentRpc {
     return stream;
   }
 
+  attachDisplay(records: Records, server: Server): ConsoleStream {
+    const stream = this.#client(records, server).attachDisplay();
+    stream.write({ instanceId: server.id });
+    return stream;
+  }
+
   close(): void {
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();

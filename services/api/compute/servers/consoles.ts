@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { CumuletError, isError, newSecret } from '#base';
-import { CONSOLE_TOKEN, HOST, type Server } from '#model';
+import { CONSOLE_TOKEN, type ConsoleToken, displayOf, HOST, type Server } from '#model';
 import type { Reply, RequestContext } from '../../http/context.ts';
 import { HttpFault } from '../../http/faults.ts';
 import { Microversion } from '../../http/microversion.ts';
@@ -13,7 +13,10 @@ import { findServer } from './find.ts';
 import type { ServerComponents } from './references.ts';
 
 const TICKET_MICROS = 600 * 1_000_000;
+/** Websockets, and the page that shows a screen; the latter is named as noVNC's own. */
 export const SERIAL_PATH = '/console/serial';
+export const VNC_PATH = '/console/vnc';
+export const VNC_PAGE = '/console/vnc_lite.html';
 
 function checkReady(server: Server): void {
   if (server.owner === null || server.vmState === 'building') {
@@ -21,12 +24,17 @@ function checkReady(server: Server): void {
   }
 }
 
-async function serialUrl(ctx: RequestContext, server: Server): Promise<string> {
+/** A ticket for one console of one server. */
+async function newTicket(
+  ctx: RequestContext,
+  server: Server,
+  consoleType: ConsoleToken['consoleType'],
+): Promise<string> {
   checkReady(server);
   if (server.vmState !== 'active' && server.vmState !== 'paused') {
     throw new CumuletError(
       'conflict',
-      `Cannot 'get_serial_console' instance ${server.id} while it is in vm_state ${server.vmState}`,
+      `Cannot 'get_${consoleType === 'serial' ? 'serial' : 'vnc'}_console' instance ${server.id} while it is in vm_state ${server.vmState}`,
     );
   }
   const token = newSecret(32);
@@ -35,18 +43,28 @@ async function serialUrl(ctx: RequestContext, server: Server): Promise<string> {
     tx.create(CONSOLE_TOKEN, {
       id: ticketId(token),
       serverId: server.id,
-      consoleType: 'serial',
+      consoleType,
       createdAt: now,
       expiresAt: now + TICKET_MICROS,
     }),
   );
-  return `${ctx.url(SERIAL_PATH).replace(/^http/, 'ws')}?token=${token}`;
+  return token;
+}
+
+/** The address of a console of this kind; undefined when the server has none. */
+async function consoleUrl(ctx: RequestContext, server: Server, type: string): Promise<string | undefined> {
+  if (type === 'serial')
+    return `${ctx.url(SERIAL_PATH).replace(/^http/, 'ws')}?token=${await newTicket(ctx, server, 'serial')}`;
+  if (type !== 'novnc' || displayOf(server) === undefined) return undefined;
+  // The page takes the websocket's path as noVNC's does: from the root of the host, without the slash.
+  const path = `${new URL(ctx.url(VNC_PATH)).pathname.slice(1)}?token=${await newTicket(ctx, server, 'novnc')}`;
+  return `${ctx.url(VNC_PAGE)}?path=${encodeURIComponent(path)}`;
 }
 
 const unavailable = (type: string): HttpFault => new HttpFault(400, `Unavailable console type ${type}.`);
 
-/** The consoles of before 2.6, an action each. Guests here have a serial console alone. */
-const oldConsole = (key: string, serial: boolean): Route =>
+/** The consoles of before 2.6, an action each. All guests have a serial console, those with a screen have VNC. */
+const oldConsole = (key: string, only: 'serial' | 'novnc' | undefined): Route =>
   route({
     method: 'POST',
     path: '/servers/:server_id/action',
@@ -58,26 +76,36 @@ const oldConsole = (key: string, serial: boolean): Route =>
       const ctx = context;
       const server = await findServer(ctx);
       const type = (context.body as Record<string, { type: string }>)[key]!.type;
-      if (!serial || type !== 'serial') throw unavailable(type);
-      return { status: 200, body: { console: { type, url: await serialUrl(ctx, server) } } };
+      const url = type === only ? await consoleUrl(ctx, server, type) : undefined;
+      if (url === undefined) throw unavailable(type);
+      return { status: 200, body: { console: { type, url } } };
     },
   });
 
-const PROTOCOLS = ['vnc', 'spice', 'rdp', 'serial', 'mks'] as const;
-const TYPES = ['novnc', 'xvpvnc', 'spice-html5', 'rdp-html5', 'serial', 'webmks'] as const;
+const PROTOCOLS = ['vnc', 'spice', 'rdp', 'serial'] as const;
+const TYPES = ['novnc', 'xvpvnc', 'spice-html5', 'rdp-html5', 'serial'] as const;
+/** Which protocol each type that exists here belongs to. */
+const PROTOCOL_OF: Readonly<Record<string, string>> = { serial: 'serial', novnc: 'vnc' };
+
+const remoteConsoleBody = (protocols: readonly string[], types: readonly string[]) =>
+  z.strictObject({ remote_console: z.strictObject({ protocol: z.enum(protocols), type: z.enum(types) }) });
 
 const remoteConsole = route({
   method: 'POST',
   path: '/servers/:server_id/remote-consoles',
   microversions: ['2.6'],
   rule: 'os_compute_api:os-remote-consoles',
-  body: z.strictObject({ remote_console: z.strictObject({ protocol: z.enum(PROTOCOLS), type: z.enum(TYPES) }) }),
+  body: [
+    ['2.6', remoteConsoleBody(PROTOCOLS, TYPES)],
+    ['2.8', remoteConsoleBody([...PROTOCOLS, 'mks'], [...TYPES, 'webmks'])],
+  ],
   async handler(context) {
     const ctx = context;
     const server = await findServer(ctx);
     const { protocol, type } = context.body.remote_console;
-    if (protocol !== 'serial' || type !== 'serial') throw unavailable(type);
-    return { status: 200, body: { remote_console: { protocol, type, url: await serialUrl(ctx, server) } } };
+    const url = PROTOCOL_OF[type] === protocol ? await consoleUrl(ctx, server, type) : undefined;
+    if (url === undefined) throw unavailable(type);
+    return { status: 200, body: { remote_console: { protocol, type, url } } };
   },
 });
 
@@ -142,10 +170,10 @@ export const consoleRoutes = (components: ServerComponents): Route[] => [
     body: z.strictObject({ 'os-getConsoleOutput': z.strictObject({ length: length.optional() }) }),
     handler: (ctx) => consoleOutput(ctx, components, ctx.body['os-getConsoleOutput'].length ?? null),
   }),
-  oldConsole('os-getVNCConsole', false),
-  oldConsole('os-getSPICEConsole', false),
-  oldConsole('os-getRDPConsole', false),
-  oldConsole('os-getSerialConsole', true),
+  oldConsole('os-getVNCConsole', 'novnc'),
+  oldConsole('os-getSPICEConsole', undefined),
+  oldConsole('os-getRDPConsole', undefined),
+  oldConsole('os-getSerialConsole', 'serial'),
   remoteConsole,
   route({
     method: 'GET',

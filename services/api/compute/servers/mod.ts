@@ -4,6 +4,7 @@ import type { Route, SocketRoute } from '../../http/route.ts';
 import { ACTION_ROUTES } from './actions.ts';
 import { AgentRpc } from './agent-rpc.ts';
 import { ATTACHMENT_ROUTES } from './attachments.ts';
+import { type ConsoleSocketComponents, consoleSockets } from './console-socket.ts';
 import { consoleRoutes } from './consoles.ts';
 import { crudRoutes } from './crud.ts';
 import { diagnosticsRoutes } from './diagnostics.ts';
@@ -12,7 +13,6 @@ import { INSTANCE_ACTION_ROUTES } from './instance-actions.ts';
 import { METADATA_ROUTES } from './metadata.ts';
 import { InstanceNumbers } from './numbers.ts';
 import type { ServerComponents } from './references.ts';
-import { type SerialSocketComponents, serialSocket } from './serial-socket.ts';
 import { TAG_ROUTES } from './tags.ts';
 
 export { SERVER_RULES } from './rules.ts';
@@ -24,7 +24,7 @@ export interface Servers {
   close(): void;
 }
 
-export function servers(init: Omit<SerialSocketComponents, 'agents'>): Servers {
+export function servers(init: Omit<ConsoleSocketComponents, 'agents'>): Servers {
   const agents = new AgentRpc();
   const components: ServerComponents = { numbers: new InstanceNumbers(), agents };
   return {
@@ -39,7 +39,7 @@ export function servers(init: Omit<SerialSocketComponents, 'agents'>): Servers {
       ...INSTANCE_ACTION_ROUTES,
       ...EXPLANATION_ROUTES,
     ],
-    sockets: [serialSocket({ ...init, agents })],
+    sockets: consoleSockets({ ...init, agents }),
     close: () => agents.close(),
   };
 }

@@ -1,4 +1,4 @@
-// The serial console of a guest: its socket, and the file that keeps what it printed.
+// The consoles of a guest: their sockets, and the file that keeps what the serial one printed.
 
 import { open, stat, truncate } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -14,7 +14,7 @@ export function attachToConsole(
     let ended = (): void => {};
     let isEnded = false;
     socket.once('error', (error) => {
-      reject(new CumuletError('unavailable', 'The serial console of the guest cannot be reached.', { cause: error }));
+      reject(new CumuletError('unavailable', 'The console of the guest cannot be reached.', { cause: error }));
     });
     socket.on('close', () => {
       isEnded = true;

@@ -61,6 +61,8 @@ export class EmulatorDriver implements Driver {
   /** How guests ended that nobody asked to end. */
   readonly #ended = new Map<string, GuestView>();
   readonly #nics = new Map<string, readonly FrameSocket[]>();
+  /** Instances whose guests have a screen. */
+  readonly #screens = new Set<string>();
   readonly #tidying = new Map<string, Promise<void>>();
   /** Guest processes that ran when the driver started, by config file, until they are taken over. */
   #found = new Map<string, number>();
@@ -219,6 +221,7 @@ export class EmulatorDriver implements Driver {
     this.#guests.delete(instance.id);
     this.#ended.delete(instance.id);
     this.#nics.delete(instance.id);
+    this.#screens.delete(instance.id);
     await this.#tidy(layout);
   }
 
@@ -239,6 +242,12 @@ export class EmulatorDriver implements Driver {
     return attachToConsole(guest.layout.console, (columns, rows) => {
       guest.request('resizeConsole', { columns, rows }).catch(() => undefined);
     });
+  }
+
+  async attachDisplay(id: string): Promise<ConsoleSession> {
+    const guest = this.#guest(id);
+    if (!this.#screens.has(id)) throw new CumuletError('unsupported', `The guest of instance ${id} has no screen.`);
+    return attachToConsole(guest.layout.display, () => undefined);
   }
 
   async stats(id: string): Promise<Readonly<Record<string, unknown>>> {
@@ -274,8 +283,10 @@ export class EmulatorDriver implements Driver {
   }
 
   #keep(instance: Instance, guest: Guest): void {
-    const { nics } = instance.spec;
+    const { nics, display } = instance.spec;
     this.#guests.set(instance.id, guest);
+    if (display === undefined) this.#screens.delete(instance.id);
+    else this.#screens.add(instance.id);
     this.#nics.set(
       instance.id,
       nics.map((nic, i) => ({
@@ -355,6 +366,7 @@ export class EmulatorDriver implements Driver {
         framing: 'vnet-hdr' as const,
         offloads: this.#offloads,
       })),
+      display: spec.display === undefined ? undefined : { ...spec.display, socket: layout.display },
       consoleLog: layout.consoleLog,
       consoleSocket: layout.console,
       controlSocket: layout.control,

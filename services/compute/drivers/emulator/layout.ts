@@ -21,6 +21,7 @@ export interface GuestLayout {
   readonly run: string;
   readonly control: string;
   readonly console: string;
+  readonly display: string;
   nic(index: number): string;
 }
 
@@ -35,6 +36,7 @@ export function layoutOf(instance: Pick<Instance, 'id' | 'folder'>, runFolder: s
     run,
     control: join(run, 'control'),
     console: join(run, 'console'),
+    display: join(run, 'display'),
     nic: (index) => join(run, `nic${index}`),
   };
 }

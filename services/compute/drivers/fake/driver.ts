@@ -142,6 +142,11 @@ export class FakeDriver implements Driver {
     return session;
   }
 
+  async attachDisplay(id: string): Promise<ConsoleSession> {
+    this.#guest(id);
+    throw new CumuletError('unsupported', 'A pretend guest has no screen.');
+  }
+
   async stats(id: string): Promise<Readonly<Record<string, unknown>>> {
     const guest = this.#guest(id);
     return { state: guest.power, boots: guest.boots };

@@ -15,6 +15,11 @@ export interface ComputeAgentServiceClient extends grpc.Client {
   attachConsole(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_compute_v1_ConsoleInput, _compute_v1_ConsoleChunk__Output>;
   attachConsole(options?: grpc.CallOptions): grpc.ClientDuplexStream<_compute_v1_ConsoleInput, _compute_v1_ConsoleChunk__Output>;
   
+  AttachDisplay(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_compute_v1_ConsoleInput, _compute_v1_ConsoleChunk__Output>;
+  AttachDisplay(options?: grpc.CallOptions): grpc.ClientDuplexStream<_compute_v1_ConsoleInput, _compute_v1_ConsoleChunk__Output>;
+  attachDisplay(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_compute_v1_ConsoleInput, _compute_v1_ConsoleChunk__Output>;
+  attachDisplay(options?: grpc.CallOptions): grpc.ClientDuplexStream<_compute_v1_ConsoleInput, _compute_v1_ConsoleChunk__Output>;
+  
   GetConsoleOutput(argument: _compute_v1_ConsoleOutputRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_compute_v1_ConsoleOutputResponse__Output>): grpc.ClientUnaryCall;
   GetConsoleOutput(argument: _compute_v1_ConsoleOutputRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_compute_v1_ConsoleOutputResponse__Output>): grpc.ClientUnaryCall;
   GetConsoleOutput(argument: _compute_v1_ConsoleOutputRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_compute_v1_ConsoleOutputResponse__Output>): grpc.ClientUnaryCall;
@@ -38,6 +43,8 @@ export interface ComputeAgentServiceClient extends grpc.Client {
 export interface ComputeAgentServiceHandlers extends grpc.UntypedServiceImplementation {
   AttachConsole: grpc.handleBidiStreamingCall<_compute_v1_ConsoleInput__Output, _compute_v1_ConsoleChunk>;
   
+  AttachDisplay: grpc.handleBidiStreamingCall<_compute_v1_ConsoleInput__Output, _compute_v1_ConsoleChunk>;
+  
   GetConsoleOutput: grpc.handleUnaryCall<_compute_v1_ConsoleOutputRequest__Output, _compute_v1_ConsoleOutputResponse>;
   
   GetStats: grpc.handleUnaryCall<_compute_v1_StatsRequest__Output, _compute_v1_StatsResponse>;
@@ -46,6 +53,7 @@ export interface ComputeAgentServiceHandlers extends grpc.UntypedServiceImplemen
 
 export interface ComputeAgentServiceDefinition extends grpc.ServiceDefinition {
   AttachConsole: MethodDefinition<_compute_v1_ConsoleInput, _compute_v1_ConsoleChunk, _compute_v1_ConsoleInput__Output, _compute_v1_ConsoleChunk__Output>
+  AttachDisplay: MethodDefinition<_compute_v1_ConsoleInput, _compute_v1_ConsoleChunk, _compute_v1_ConsoleInput__Output, _compute_v1_ConsoleChunk__Output>
   GetConsoleOutput: MethodDefinition<_compute_v1_ConsoleOutputRequest, _compute_v1_ConsoleOutputResponse, _compute_v1_ConsoleOutputRequest__Output, _compute_v1_ConsoleOutputResponse__Output>
   GetStats: MethodDefinition<_compute_v1_StatsRequest, _compute_v1_StatsResponse, _compute_v1_StatsRequest__Output, _compute_v1_StatsResponse__Output>
 }

@@ -2,6 +2,7 @@
 
 import type { Disk as _compute_v1_Disk, Disk__Output as _compute_v1_Disk__Output } from '../../compute/v1/Disk.ts';
 import type { Nic as _compute_v1_Nic, Nic__Output as _compute_v1_Nic__Output } from '../../compute/v1/Nic.ts';
+import type { Display as _compute_v1_Display, Display__Output as _compute_v1_Display__Output } from '../../compute/v1/Display.ts';
 
 export interface InstanceSpec {
   'id'?: (string);
@@ -16,6 +17,7 @@ export interface InstanceSpec {
   'ramdiskImage'?: (string);
   'kernelArgs'?: (string);
   'configDrive'?: ({[key: string]: Buffer | Uint8Array | string});
+  'display'?: (_compute_v1_Display | null);
 }
 
 export interface InstanceSpec__Output {
@@ -31,4 +33,5 @@ export interface InstanceSpec__Output {
   'ramdiskImage': (string);
   'kernelArgs': (string);
   'configDrive': ({[key: string]: Buffer});
+  'display': (_compute_v1_Display__Output | null);
 }

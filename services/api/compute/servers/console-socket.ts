@@ -1,17 +1,18 @@
-// The websocket of a serial console: bytes of the guest's console, both ways, relayed between the client and the guest's
-// node agent. Binary frames are the console's bytes; a text frame {"resize":{"columns":80,"rows":24}} tells its size, any
-// other text is typed as it is. Whoever comes with a ticket that is unknown or old is told so before the upgrade.
+// The websockets of consoles: bytes both ways, relayed between the client and the guest's node agent. Of a serial console,
+// binary frames are the bytes; a text frame {"resize":{"columns":80,"rows":24}} tells its size, any other text is typed as
+// it is. Of a screen, frames are RFB, as noVNC speaks it. Whoever comes with a ticket that is unknown or old, or that
+// opens a console of the other kind, is told so before the upgrade.
 
 import type { WebSocket } from 'ws';
 import { type Clock, CumuletError, type Log, messageOf } from '#base';
-import { CONSOLE_TOKEN, SERVER, type Server } from '#model';
+import { CONSOLE_TOKEN, type ConsoleToken, SERVER, type Server } from '#model';
 import type { Records } from '#store';
 import { type SocketRoute, websocket } from '../../http/route.ts';
 import type { AgentRpc, ConsoleStream } from './agent-rpc.ts';
 import { ticketId } from './console-tickets.ts';
-import { SERIAL_PATH } from './consoles.ts';
+import { SERIAL_PATH, VNC_PATH } from './consoles.ts';
 
-export interface SerialSocketComponents {
+export interface ConsoleSocketComponents {
   readonly records: Records;
   readonly clock: Clock;
   readonly log: Log;
@@ -25,10 +26,14 @@ const NORMAL = 1000;
 const ABNORMAL = 1011;
 const MAX_REASON = 120;
 
-async function serverOfTicket(components: SerialSocketComponents, token: string | null): Promise<Server> {
+async function serverOfTicket(
+  components: ConsoleSocketComponents,
+  token: string | null,
+  type: ConsoleToken['consoleType'],
+): Promise<Server> {
   const { records, clock } = components;
   const ticket = token === null ? undefined : (await records.get(CONSOLE_TOKEN, ticketId(token)))?.value;
-  if (ticket === undefined) {
+  if (ticket === undefined || ticket.consoleType !== type) {
     throw new CumuletError(
       'unauthenticated',
       'No such console: the token in its address is unknown. Ask for a new one.',
@@ -60,9 +65,9 @@ function resizeOf(text: string): Resize | undefined {
 }
 
 /** Joins the two until either ends. */
-function relay(socket: WebSocket, stream: ConsoleStream, log: Log): void {
+function relay(socket: WebSocket, stream: ConsoleStream, log: Log, resizes: boolean): void {
   socket.on('message', (bytes: Buffer, isBinary: boolean) => {
-    const resize = isBinary ? undefined : resizeOf(bytes.toString('utf8'));
+    const resize = isBinary || !resizes ? undefined : resizeOf(bytes.toString('utf8'));
     stream.write(resize === undefined ? { data: bytes } : { resize });
   });
   socket.on('close', () => stream.cancel());
@@ -77,14 +82,28 @@ function relay(socket: WebSocket, stream: ConsoleStream, log: Log): void {
   stream.on('error', (error) => socket.close(ABNORMAL, messageOf(error).slice(0, MAX_REASON)));
 }
 
-export function serialSocket(components: SerialSocketComponents): SocketRoute {
-  return websocket(
+/** Clients that name a subprotocol name this one: websockify's. */
+const SUBPROTOCOLS = ['binary'];
+
+export function consoleSockets(components: ConsoleSocketComponents): SocketRoute[] {
+  const { agents, records, log } = components;
+  const serial = websocket(
     SERIAL_PATH,
-    async (context) => {
-      const server = await serverOfTicket(components, context.search.get('token'));
-      const stream = components.agents.attachConsole(components.records, server);
-      return (socket) => relay(socket, stream, components.log);
+    async ({ search }) => {
+      const server = await serverOfTicket(components, search.get('token'), 'serial');
+      const stream = agents.attachConsole(records, server);
+      return (socket) => relay(socket, stream, log, true);
     },
-    ['binary'],
+    SUBPROTOCOLS,
   );
+  const vnc = websocket(
+    VNC_PATH,
+    async ({ search }) => {
+      const server = await serverOfTicket(components, search.get('token'), 'novnc');
+      const stream = agents.attachDisplay(records, server);
+      return (socket) => relay(socket, stream, log, false);
+    },
+    SUBPROTOCOLS,
+  );
+  return [serial, vnc];
 }

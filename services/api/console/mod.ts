@@ -1,0 +1,2 @@
+// Public face of the pages of consoles.
+export { consoleArea } from './area.ts';
