@@ -36,3 +36,37 @@ export interface ConsoleBackend {
 export interface EntropyBackend {
   fill(into: Uint8Array): void;
 }
+
+/** The guest's end of a socket, as a stream of the host uses it. */
+export interface GuestStream {
+  /** Keeps the bytes. False: no more until onDrain. */
+  write(bytes: Uint8Array): boolean;
+  /** The host sends no more. */
+  end(): void;
+  /** So many bytes of onData have been passed on: the guest may send as many again. */
+  forwarded(bytes: number): void;
+  /** Ends the connection at once. */
+  destroy(): void;
+}
+
+/** A stream of the host that is joined to a socket of the guest. */
+export interface HostStream {
+  /** Called first. */
+  join(guest: GuestStream): void;
+  /** The guest has taken the connection that the host opened; `port` is the host's. */
+  onOpen(port: number): void;
+  onData(bytes: Uint8Array): void;
+  /** The guest sends no more. */
+  onEnd(): void;
+  onDrain(): void;
+  /** The connection is over, or there will be none. Nothing is called after it. */
+  onClose(): void;
+}
+
+/** The host's side of virtio-vsock. */
+export interface SocketBackend {
+  /** The guest connects to a port of the host; `taken` gets the stream, or undefined when nobody listens. */
+  open(port: number, taken: (stream: HostStream | undefined) => void): void;
+  /** Called once by the device: how to connect to a port of the guest. */
+  onConnect(connect: (port: number, stream: HostStream) => void): void;
+}

@@ -48,3 +48,4 @@ export { VirtioGpu } from './virtio/gpu.ts';
 export { type PointerReport, TABLET_RANGE, VirtioKeyboard, VirtioPowerButton, VirtioTablet } from './virtio/input.ts';
 export { MAX_FRAME_BYTES, NET_HEADER_BYTES, VirtioNet } from './virtio/net.ts';
 export type { VirtioSlot } from './virtio/registers.ts';
+export { VirtioVsock } from './virtio/vsock.ts';

@@ -22,6 +22,7 @@ export interface EmulatorArguments {
   readonly harts: number;
   readonly disks: readonly { path: string; format: 'raw' | 'qcow2'; readOnly: boolean }[];
   readonly nets: readonly EmulatorNet[];
+  readonly vsock?: { socket: string; cid?: number };
   readonly display?: { width: number; height: number };
   readonly vnc?: { host: string; port: number };
   readonly control?: string;
@@ -52,6 +53,8 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
                      SOCKET,mac=02:00:00:00:00:01,framing=vnet-hdr,offloads=on; may be repeated.
                      With offloads=on the switch takes large sends and frames without checksums
   --gpu WxH          a screen, a keyboard and a pointer: --gpu 1024x768
+  --vsock SOCKET     a vsock: connect to this Unix socket and say "CONNECT port" to reach a port of the guest; a port n of
+                     the host (CID 2) is the socket SOCKET_n. SOCKET,cid=7 for a context id other than 3
   --vnc HOST:PORT    serve the screen to VNC viewers there, without a password (implies --gpu; port 0: any free one)
   --control SOCKET   listen for control requests here (pause, save, stats ...)
   --restore FOLDER   go on from a saved machine
@@ -132,6 +135,7 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
     harts: whole('--harts', values.get('--harts') ?? '1'),
     disks,
     nets,
+    vsock: values.has('--vsock') ? vsock(values.get('--vsock')!) : undefined,
     display: gpu !== undefined ? screenSize(gpu) : vnc !== undefined ? DEFAULT_SCREEN : undefined,
     vnc: vnc === undefined ? undefined : address(vnc),
     control: values.get('--control'),
@@ -165,6 +169,7 @@ const VALUED = new Set([
   '--net',
   '--gpu',
   '--vnc',
+  '--vsock',
   '--control',
   '--restore',
   '--seed',
@@ -206,6 +211,12 @@ function disk(text: string): { path: string; format: 'raw' | 'qcow2'; readOnly: 
   const path = readOnly ? text.slice(0, -3) : text;
   if (path === '') wrong('--disk needs a file');
   return { path, readOnly, format: path.endsWith('.qcow2') ? 'qcow2' : 'raw' };
+}
+
+function vsock(text: string): { socket: string; cid?: number } {
+  const [, socket, cid] = /^(.*?)(?:,cid=(\d+))?$/.exec(text) ?? [];
+  if (socket === undefined || socket === '') return wrong('--vsock needs the path of a socket');
+  return cid === undefined ? { socket } : { socket, cid: Number(cid) };
 }
 
 function net(text: string): EmulatorNet {

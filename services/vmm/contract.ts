@@ -76,6 +76,13 @@ export interface GuestDisplay {
   readonly socket: string;
 }
 
+export interface GuestVsock {
+  /** Programs of the host connect here and say "CONNECT <port>"; port n of the host is the socket `<socket>_<n>`. */
+  readonly socket: string;
+  /** The guest's context id, 3 unless told. */
+  readonly cid?: number;
+}
+
 export interface GuestConfig {
   readonly id: string;
   readonly name: string;
@@ -91,6 +98,7 @@ export interface GuestConfig {
   readonly nics: readonly GuestNic[];
   /** Absent: no screen, and nothing is paid for one. */
   readonly display?: GuestDisplay;
+  readonly vsock?: GuestVsock;
   /** Everything that the serial console prints is appended here. */
   readonly consoleLog: string;
   readonly consoleSocket: string;

@@ -50,6 +50,7 @@ import type { InputSink } from './rfb/session.ts';
 import type { SavedState } from './snapshot-folder.ts';
 import { type GuestEvent, isFinal, transition } from './state.ts';
 import { stuckReason } from './stuck.ts';
+import { VsockSocket } from './vsock-socket.ts';
 
 const MIB = 1024 * 1024;
 /** Sides of a screen. The largest fits the memory that its device may take, twice. */
@@ -57,6 +58,8 @@ const MIN_SIDE = 64;
 const MAX_SIDE = 2560;
 /** A queue for each hart, as far as that helps. */
 const MAX_QUEUES = 4;
+/** The first context id that is no reserved one (virtio 1.2, 5.10.4). */
+const DEFAULT_CID = 3;
 
 export type StateListener = (state: GuestState, reason: string | undefined) => void;
 
@@ -75,6 +78,7 @@ export class Guest {
   readonly #hub: ConsoleHub;
   readonly #disks: { backend: BlockBackend; serial: string }[];
   readonly #sockets: FrameSocket[];
+  readonly #vsock: VsockSocket | undefined;
   readonly #screen: Framebuffer | undefined;
   readonly #memory: GuestRam;
   readonly #ram: GuestMemory;
@@ -96,6 +100,7 @@ export class Guest {
     check(config);
     const disks: { backend: BlockBackend; serial: string }[] = [];
     const sockets: FrameSocket[] = [];
+    const vsock = config.vsock === undefined ? undefined : new VsockSocket(config.vsock.socket);
     try {
       for (const disk of config.disks) {
         const allowed = (disk.backing === undefined ? [] : [disk.backing].flat()).map((path) => real(path));
@@ -108,10 +113,12 @@ export class Guest {
         sockets.push(socket);
         await socket.listen(nic.socket);
       }
-      return new Guest(config, hub, disks, sockets, options);
+      await vsock?.listen();
+      return new Guest(config, hub, disks, sockets, vsock, options);
     } catch (error) {
       for (const { backend } of disks) await backend.close();
       for (const socket of sockets) await socket.close();
+      await vsock?.close();
       throw error;
     }
   }
@@ -121,6 +128,7 @@ export class Guest {
     hub: ConsoleHub,
     disks: { backend: BlockBackend; serial: string }[],
     sockets: FrameSocket[],
+    vsock: VsockSocket | undefined,
     options: GuestOptions,
   ) {
     this.#config = config;
@@ -128,6 +136,7 @@ export class Guest {
     this.#hub = hub;
     this.#disks = disks;
     this.#sockets = sockets;
+    this.#vsock = vsock;
     const { display } = config;
     this.#screen = display === undefined ? undefined : new Framebuffer(display.width, display.height);
     const stateMemory = newStateMemory(config.harts);
@@ -354,6 +363,7 @@ export class Guest {
     await this.#devices.quiesce();
     for (const { backend } of this.#disks) await backend.close();
     for (const socket of this.#sockets) await socket.close();
+    await this.#vsock?.close();
   }
 
   #balloon(): VirtioBalloon {
@@ -392,6 +402,9 @@ export class Guest {
         ? []
         : ([{ type: 'gpu', screen: this.#screen }, { type: 'keyboard' }, { type: 'tablet' }] as const)),
       { type: 'balloon' },
+      ...(this.#vsock === undefined
+        ? []
+        : [{ type: 'vsock', backend: this.#vsock, cid: this.#config.vsock?.cid ?? DEFAULT_CID } as const]),
     ];
   }
 
@@ -534,6 +547,9 @@ function check(config: GuestConfig): void {
     if (!Number.isInteger(side) || side < MIN_SIDE || side > MAX_SIDE)
       refuse(`a side of a screen has ${MIN_SIDE} to ${MAX_SIDE} pixels, not ${side}`);
   }
+  const cid = config.vsock?.cid ?? DEFAULT_CID;
+  if (!Number.isInteger(cid) || cid < DEFAULT_CID || cid >= 0xffff_ffff)
+    refuse(`a guest's context id is ${DEFAULT_CID} at least, and no reserved one: not ${cid}`);
   if (memoryMiB * MIB > MAX_RAM_BYTES)
     refuse(`a guest has ${MAX_RAM_BYTES / MIB} MiB of memory at most, not ${memoryMiB}`);
 }

@@ -122,6 +122,7 @@ function configOf(options: EmulatorArguments): GuestConfig {
       framing: net.framing,
       offloads: net.offloads,
     })),
+    vsock: options.vsock,
     display: options.display === undefined ? undefined : { ...options.display, socket: '' },
     consoleLog: '',
     consoleSocket: '',

@@ -1,13 +1,17 @@
 // Unix sockets that a guest process listens on. A socket that a dead process left behind is taken over.
 
 import { rm } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type ServerOpts, type Socket } from 'node:net';
 import { CumuletError } from '#base';
 
 /** sun_path holds 108 bytes, the last one a zero. */
 const MAX_PATH_BYTES = 107;
 
-export async function listen(path: string, connected: (socket: Socket) => void): Promise<Server> {
+export async function listen(
+  path: string,
+  connected: (socket: Socket) => void,
+  options: ServerOpts = {},
+): Promise<Server> {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
     throw new CumuletError(
       'invalid',
@@ -15,7 +19,7 @@ export async function listen(path: string, connected: (socket: Socket) => void):
     );
   }
   await rm(path, { force: true });
-  const server = createServer(connected);
+  const server = createServer(options, connected);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);

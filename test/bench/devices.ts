@@ -8,7 +8,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { Console, EMULATOR } from '../support/emulator.ts';
 import { GUEST, PEER } from '../support/local-switch.ts';
 import { must } from '../support/run.ts';
-import { initrdWith } from '../support/throughput.ts';
+import { throughputInitrd } from '../support/throughput.ts';
 import { tinyImage } from '../support/tiny-image.ts';
 
 const DISK_MIB = 512;
@@ -135,7 +135,7 @@ const words = process.argv.slice(2);
 const rounds = Number(words.find((word) => word.startsWith('rounds='))?.slice(7) ?? 5);
 const named = KINDS.filter((kind) => words.includes(kind));
 try {
-  await writeFile(initrd, await initrdWith(await readFile(tinyImage().initrd), folder));
+  await writeFile(initrd, await throughputInitrd(folder));
   for (const kind of named.length > 0 ? named : KINDS) {
     const file = await open(raw, 'w');
     const block = Buffer.alloc(1 << 20, 0x5a);

@@ -1,13 +1,13 @@
 // TCP of a guest whose card takes offloads, to a peer behind a switch: every byte arrives, whoever completes the frames: the
 // peer's card, the switch, or the guest's own process.
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console, EMULATOR } from '#test/support/emulator.ts';
 import { GUEST, LocalSwitch, PEER } from '#test/support/local-switch.ts';
 import { tempFolder } from '#test/support/programs.ts';
-import { initrdWith } from '#test/support/throughput.ts';
+import { throughputInitrd } from '#test/support/throughput.ts';
 import { tinyImage } from '#test/support/tiny-image.ts';
 import { waitUntil } from '#test/support/wait.ts';
 
@@ -30,7 +30,7 @@ async function start(
   harts = 1,
 ): Promise<{ console: Console; lab: LocalSwitch }> {
   const initrd = join(folder.path, 'initrd');
-  await writeFile(initrd, await initrdWith(await readFile(tinyImage().initrd), folder.path));
+  await writeFile(initrd, await throughputInitrd(folder.path));
   const socket = join(folder.path, 'nic.sock');
   const net = `${socket},mac=${GUEST.mac},framing=${framing}${offloads ? ',offloads=on' : ''}`;
   const console = new Console(EMULATOR, [

@@ -1,6 +1,6 @@
 // The virtio devices of a machine and what serves them on the I/O thread.
 
-import type { BlockBackend, ConsoleBackend, EntropyBackend, FrameBackend } from '../backends.ts';
+import type { BlockBackend, ConsoleBackend, EntropyBackend, FrameBackend, SocketBackend } from '../backends.ts';
 import type { Board } from '../board/board.ts';
 import type { GuestMemory } from '../board/guest-memory.ts';
 import { BOARD_SIGNAL, type PowerRequest } from '../board/signals.ts';
@@ -21,6 +21,7 @@ import {
 import { type NetOptions, netSlot, VirtioNet } from '../virtio/net.ts';
 import type { VirtioSlot } from '../virtio/registers.ts';
 import { rngSlot, VirtioRng } from '../virtio/rng.ts';
+import { VirtioVsock, vsockSlot } from '../virtio/vsock.ts';
 
 export type DeviceSpec =
   | { readonly type: 'block'; readonly backend: BlockBackend; readonly serial: string; readonly options?: BlockOptions }
@@ -31,6 +32,7 @@ export type DeviceSpec =
   | { readonly type: 'keyboard' }
   | { readonly type: 'tablet' }
   | { readonly type: 'balloon' }
+  | { readonly type: 'vsock'; readonly backend: SocketBackend; readonly cid: number }
   | { readonly type: 'power-button' };
 
 export function slotOf(spec: DeviceSpec): VirtioSlot {
@@ -51,6 +53,8 @@ export function slotOf(spec: DeviceSpec): VirtioSlot {
       return tabletSlot;
     case 'balloon':
       return balloonSlot;
+    case 'vsock':
+      return vsockSlot(spec.cid);
     case 'power-button':
       return powerButtonSlot;
   }
@@ -74,6 +78,8 @@ function deviceOf(spec: DeviceSpec, host: DeviceHost): VirtioDevice {
       return new VirtioTablet(host);
     case 'balloon':
       return new VirtioBalloon(host);
+    case 'vsock':
+      return new VirtioVsock(host, spec.backend, spec.cid);
     case 'power-button':
       return new VirtioPowerButton(host);
   }

@@ -44,6 +44,26 @@ const SPECS: Record<string, { spec: DeviceSpec; queues: number; features?: reado
   },
   console: { spec: { type: 'console', backend: screen }, queues: 2 },
   balloon: { spec: { type: 'balloon' }, queues: 5, features: [1, 2, 5] },
+  vsock: {
+    spec: {
+      type: 'vsock',
+      cid: 0,
+      // Takes every connection, and says something on each.
+      backend: {
+        open: (_port, taken) =>
+          taken({
+            join: (guest) => void guest.write(new Uint8Array(100)),
+            onOpen: () => undefined,
+            onData: () => undefined,
+            onEnd: () => undefined,
+            onDrain: () => undefined,
+            onClose: () => undefined,
+          }),
+        onConnect: () => undefined,
+      },
+    },
+    queues: 3,
+  },
   rng: { spec: { type: 'rng', backend: { fill: (into) => into.fill(1) } }, queues: 1 },
   input: { spec: { type: 'power-button' }, queues: 2 },
   keyboard: { spec: { type: 'keyboard' }, queues: 2 },
