@@ -59,7 +59,7 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
   --control SOCKET   listen for control requests here (pause, save, stats ...)
   --restore FOLDER   go on from a saved machine
   --translate MODE   on (hot code becomes WebAssembly), off (all is interpreted), or check (each translated run is
-                     repeated by the interpreter and compared; slow); off unless told
+                     repeated by the interpreter and compared; slow); on unless told
   --no-reboot        end when the guest reboots
   --deterministic    all harts on one thread, time and entropy from the seed: the same run each time. Its last line
                      is a hash of all that the harts did. No --net, --control,
@@ -149,7 +149,7 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
             : Number.POSITIVE_INFINITY,
         }
       : undefined,
-    translate: translation(values.get('--translate') ?? 'off'),
+    translate: translation(values.get('--translate') ?? 'on'),
     gdb: gdbText === undefined ? undefined : gdbAddress(gdbText),
     gdbWait,
   };

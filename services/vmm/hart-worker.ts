@@ -26,8 +26,8 @@ import type {
 } from './hart-messages.ts';
 import { hostTime } from './host-time.ts';
 
-/** Instructions of one slice: about 0.2 ms. */
-const SLICE = 50_000;
+/** Instructions of one slice: 0.1 to 1 ms. */
+const SLICE = 320_000;
 
 // A worker ends by being terminated, and would never store what it compiled.
 flushCompileCache();

@@ -54,10 +54,19 @@ export interface HartOptions {
   readonly debug?: boolean;
 }
 
-/** Instructions between two looks at interrupts, requests and the clock: some 100 us. */
+/**
+ * Instructions between two looks at interrupts, requests and the clock. The number follows the speed of the code that
+ * runs, so that a slice takes some 100 us: much more than the look, and little to wait.
+ */
 const SLICE = 20_000;
+const LONGEST_SLICE = 320_000;
+const SHORT_TICKS = 60e-6 * TIMEBASE_HZ;
+const LONG_TICKS = 200e-6 * TIMEBASE_HZ;
 /** Visits until code is worth translating. */
-const HOT_THRESHOLD = 1000;
+const HOT_THRESHOLD = 4000;
+/** A guest that has just started executes much code a few times: at first only what is much hotter is translated. */
+const START_INSTRUCTIONS = 100_000_000;
+const START_FACTOR = 8;
 /** As many traps in a row, and nothing else, are no work of a guest's. */
 const STUCK_TRAPS = 1000;
 
@@ -92,6 +101,10 @@ export class Hart implements HartPort {
   readonly #translator: Translator | undefined;
   #instructions = 0;
   #slices = 0;
+  #starting = false;
+  #slice = SLICE;
+  #sliceBegan = 0;
+  #fullSlice = false;
   /** In step(): interrupts wait. */
   #stepping = false;
 
@@ -125,6 +138,7 @@ export class Hart implements HartPort {
         decodeCold: (slot, bits) => this.#wasm.decodeBits(this.#base, slot, bits, 1),
         threshold: options.hotThreshold ?? HOT_THRESHOLD,
       });
+      this.#starting = options.hotThreshold === undefined;
     }
     this.#clear();
     this.#region.setWord32('firmware', options.firmware === 'sbi' ? 1 : 0);
@@ -207,14 +221,17 @@ export class Hart implements HartPort {
         this.answer();
         if ((Atomics.load(this.#words, requests) & REQUEST.PAUSE) !== 0) return 'paused';
       }
-      this.#updateTimer();
+      const now = this.#bus.time();
+      this.#updateTimer(now);
       if (!this.#stepping && wasm.takeInterrupt(base)) this.#region.setWord32('waiting', 0);
       if (this.#region.word32('waiting')) {
         if (!this.#wakes()) return 'wfi';
         this.#region.setWord32('waiting', 0);
       }
 
-      const slice = Math.min(left, SLICE);
+      if (this.#fullSlice) this.#adaptSlice(now - this.#sliceBegan);
+      this.#sliceBegan = now;
+      const slice = Math.min(left, this.#slice);
       this.#region.setWord('retired', this.#region.word('retired') + BigInt(slice));
       this.#region.setWord32('traps', 0);
       const exit = wasm.exec(base, slice);
@@ -225,9 +242,15 @@ export class Hart implements HartPort {
       this.#region.setWord32('traps', 0);
       this.#instructions += slice - unused - traps;
       this.#slices++;
+      if (this.#starting && this.#instructions > START_INSTRUCTIONS) {
+        this.#starting = false;
+        this.#translator?.start();
+      }
       left -= slice - unused;
+      this.#fullSlice = exit === EXIT.BUDGET;
       if (exit !== EXIT.BREAKPOINT && this.#region.word('cause') === WATCHPOINT) return 'breakpoint';
-      if (this.#region.word32('hotCount') > 0) this.#translator?.serve();
+      const hot = this.#region.word32('hotCount');
+      if (hot > 0) this.#translator?.serve(hot);
       switch (exit) {
         case EXIT.WFI:
           return 'wfi';
@@ -311,9 +334,15 @@ export class Hart implements HartPort {
     return (this.#csrs.interruptBits() & this.#region.word('mie')) !== 0n;
   }
 
-  #updateTimer(): void {
+  #updateTimer(now = this.#bus.time()): void {
     const on = (this.#region.word('menvcfg') & STCE) !== 0n;
-    this.#region.setWord32('timerDue', on && this.#bus.time() >= Number(this.#region.word('stimecmp')) ? 1 : 0);
+    this.#region.setWord32('timerDue', on && now >= Number(this.#region.word('stimecmp')) ? 1 : 0);
+  }
+
+  /** The last slice was executed to its end, in so many ticks. */
+  #adaptSlice(ticks: number): void {
+    if (ticks < SHORT_TICKS) this.#slice = Math.min(this.#slice * 2, LONGEST_SLICE);
+    else if (ticks > LONG_TICKS) this.#slice = Math.max(this.#slice / 2, SLICE);
   }
 
   park(milliseconds: number): void {
@@ -448,6 +477,7 @@ export class Hart implements HartPort {
   #clear(): void {
     this.#region.clear();
     this.#translator?.clear();
+    this.#translator?.start(this.#starting ? START_FACTOR : 1);
     updatePmp(this.#csrs);
   }
 

@@ -97,18 +97,21 @@ function ending(step: Step, previous: Step | undefined): Ending {
   }
 }
 
-/** Undefined: not even the first instruction can be translated. `pageLimit` counts the entry's page. */
-export function findBlocks(
-  read: CodeReader,
-  entry: number,
-  instructionLimit: number,
-  pageLimit: number,
-): BlockGraph | undefined {
+export interface Limits {
+  readonly instructions: number;
+  /** Counting the entry's. */
+  readonly pages: number;
+  /** False: the instruction stays out. */
+  readonly admits: (offset: number) => boolean;
+}
+
+/** Undefined: not even the first instruction can be translated. */
+export function findBlocks(read: CodeReader, entry: number, limits: Limits): BlockGraph | undefined {
   const steps = new Map<number, Step>();
   const leaders = new Set<number>([entry]);
   const pages = new Set<number>([entry >> PAGE_SHIFT]);
   const admit = (page: number): boolean => {
-    if (!pages.has(page) && pages.size >= pageLimit) return false;
+    if (!pages.has(page) && pages.size >= limits.pages) return false;
     pages.add(page);
     return true;
   };
@@ -116,7 +119,8 @@ export function findBlocks(
   for (let i = 0; i < pending.length; i++) {
     // A run of instructions up to where it is known already, or cannot go on.
     let at = pending[i]!;
-    while (!steps.has(at) && steps.size < instructionLimit) {
+    while (!steps.has(at) && steps.size < limits.instructions) {
+      if (at !== entry && !limits.admits(at)) break;
       const step = readStep(read, at);
       if (!step || !admit(at >> PAGE_SHIFT) || !admit((at + step.length - 1) >> PAGE_SHIFT)) break;
       steps.set(at, step);

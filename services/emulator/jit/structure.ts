@@ -89,31 +89,37 @@ function makeReducible(edges: number[][], dispatch: Map<number, { dispatcher: nu
   visit(new Set(edges.keys()));
 }
 
-export function shapeOf(graph: readonly (readonly number[])[]): Shape {
-  const edges = graph.map((to) => [...to]);
-  const dispatch = new Map<number, { dispatcher: number; label: number }>();
-  makeReducible(edges, dispatch);
-  const count = edges.length;
+interface Dominance {
+  readonly order: number[];
+  /** Reached nodes in reverse postorder. */
+  readonly reverse: number[];
+  readonly predecessors: number[][];
+  readonly dominator: number[];
+}
 
+function dominanceOf(edges: readonly (readonly number[])[]): Dominance {
+  const count = edges.length;
   const order = new Array<number>(count).fill(-1);
-  const postorder: number[] = [];
-  const seen = new Set<number>([0]);
-  const work = [{ node: 0, next: 0 }];
-  while (work.length > 0) {
-    const frame = work[work.length - 1]!;
-    const to = edges[frame.node]![frame.next++];
+  const reverse: number[] = [];
+  const seen = new Uint8Array(count);
+  seen[0] = 1;
+  const [nodes, nexts] = [[0], [0]];
+  while (nodes.length > 0) {
+    const top = nodes.length - 1;
+    const node = nodes[top]!;
+    const to = edges[node]![nexts[top]!++];
     if (to === undefined) {
-      postorder.push(frame.node);
-      work.pop();
-    } else if (!seen.has(to)) {
-      seen.add(to);
-      work.push({ node: to, next: 0 });
+      reverse.push(node);
+      nodes.pop();
+      nexts.pop();
+    } else if (!seen[to]) {
+      seen[to] = 1;
+      nodes.push(to);
+      nexts.push(0);
     }
   }
-  const reverse = postorder.reverse();
-  reverse.forEach((node, i) => {
-    order[node] = i;
-  });
+  reverse.reverse();
+  for (let i = 0; i < reverse.length; i++) order[reverse[i]!] = i;
 
   const predecessors: number[][] = edges.map(() => []);
   for (const from of reverse) for (const to of edges[from]!) predecessors[to]!.push(from);
@@ -121,13 +127,6 @@ export function shapeOf(graph: readonly (readonly number[])[]): Shape {
   // Immediate dominators (Cooper, Harvey, Kennedy).
   const dominator = new Array<number>(count).fill(-1);
   dominator[0] = 0;
-  const meet = (a: number, b: number): number => {
-    while (a !== b) {
-      while (order[a]! > order[b]!) a = dominator[a]!;
-      while (order[b]! > order[a]!) b = dominator[b]!;
-    }
-    return a;
-  };
   for (let changed = true; changed; ) {
     changed = false;
     for (const node of reverse) {
@@ -135,7 +134,15 @@ export function shapeOf(graph: readonly (readonly number[])[]): Shape {
       let best = -1;
       for (const from of predecessors[node]!) {
         if (dominator[from] === -1) continue;
-        best = best === -1 ? from : meet(best, from);
+        if (best === -1) {
+          best = from;
+          continue;
+        }
+        let other = from;
+        while (best !== other) {
+          while (order[best]! > order[other]!) best = dominator[best]!;
+          while (order[other]! > order[best]!) other = dominator[other]!;
+        }
       }
       if (dominator[node] !== best) {
         dominator[node] = best;
@@ -143,16 +150,40 @@ export function shapeOf(graph: readonly (readonly number[])[]): Shape {
       }
     }
   }
+  return { order, reverse, predecessors, dominator };
+}
+
+/** Every edge against the order leads to a node that dominates its source. */
+function isReducible({ order, reverse, predecessors, dominator }: Dominance): boolean {
+  for (const node of reverse) {
+    for (const from of predecessors[node]!) {
+      if (order[from]! >= order[node]! && !dominates(dominator, order, node, from)) return false;
+    }
+  }
+  return true;
+}
+
+export function shapeOf(graph: readonly (readonly number[])[]): Shape {
+  let edges: readonly (readonly number[])[] = graph;
+  const dispatch = new Map<number, { dispatcher: number; label: number }>();
+  let dominance = dominanceOf(edges);
+  if (!isReducible(dominance)) {
+    const changed = graph.map((to) => [...to]);
+    makeReducible(changed, dispatch);
+    edges = changed;
+    dominance = dominanceOf(edges);
+    if (!isReducible(dominance)) throw new Error('a loop with several entries was left');
+  }
+  const { order, reverse, predecessors, dominator } = dominance;
+  const count = edges.length;
 
   const loops = new Array<boolean>(count).fill(false);
   const merges = new Array<boolean>(count).fill(false);
   for (const node of reverse) {
     let forward = 0;
     for (const from of predecessors[node]!) {
-      if (order[from]! >= order[node]!) {
-        loops[node] = true;
-        if (!dominates(dominator, order, node, from)) throw new Error('a loop with several entries was left');
-      } else forward++;
+      if (order[from]! >= order[node]!) loops[node] = true;
+      else forward++;
     }
     merges[node] = forward > 1;
   }

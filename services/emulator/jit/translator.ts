@@ -44,6 +44,13 @@ const INSTRUCTION_LIMIT = 500;
 const PAGE_LIMIT = 4;
 const BYTE_LIMIT = 24 * 1024 * 1024;
 const FIRST_COLLECTION = 512;
+/** From so many visits on, what a place leads to has been executed too. */
+const SURE_THRESHOLD = 32;
+/** Places are translated together: so many, or when the first has waited for so many slices. */
+const BATCH = 16;
+const PATIENCE = 16;
+/** Visits are counted in 16 bits. */
+const MAX_THRESHOLD = 0xffff;
 const REJECTED_LIMIT = 4096;
 
 interface Batch {
@@ -72,6 +79,7 @@ export class Translator {
   /** Places where nothing can be translated, with the version of their page. */
   readonly #rejected = new Map<number, number>();
   #next = 0;
+  #waited = 0;
   #batches: Batch[] = [];
   #bytes = 0;
   #collectAt = FIRST_COLLECTION;
@@ -81,9 +89,9 @@ export class Translator {
     this.#o = options;
   }
 
-  /** Starts or goes on counting visits. */
-  start(): void {
-    this.#setWord('hotThreshold', this.#o.threshold);
+  /** Counts visits; only what is `factor` times as hot is translated. */
+  start(factor = 1): void {
+    this.#setWord('hotThreshold', Math.min(this.#o.threshold * factor, MAX_THRESHOLD));
   }
 
   get live(): number {
@@ -105,8 +113,10 @@ export class Translator {
     };
   }
 
-  /** Translates what became hot. Called between slices, on the hart's thread. */
-  serve(): void {
+  /** Translates what became hot, when it is enough for a batch. Called between slices, on the hart's thread. */
+  serve(waiting: number): void {
+    if (waiting < BATCH && ++this.#waited < PATIENCE && this.#o.threshold >= SURE_THRESHOLD) return;
+    this.#waited = 0;
     const began = performance.now();
     const candidates = this.#takeQueue();
     if (candidates.length > 0) this.#translate(candidates);
@@ -120,7 +130,6 @@ export class Translator {
     this.#bytes = 0;
     this.#rejected.clear();
     this.#setWord('hotCount', 0);
-    this.start();
   }
 
   #setWord(name: 'hotCount' | 'hotThreshold', value: number): void {
@@ -172,7 +181,17 @@ export class Translator {
       const at = pageAt(offset >> 12);
       return at === undefined ? undefined : view.getUint16(at + CODE_PAGE.raw + (offset & (PAGE_SIZE - 1)), true);
     };
-    const graph = findBlocks(read, place, this.#o.instructionLimit ?? INSTRUCTION_LIMIT, PAGE_LIMIT);
+    // What was never decoded was never executed: ways that are not taken stay out.
+    const executed = (offset: number): boolean => {
+      const at = pageAt(offset >> 12);
+      return at !== undefined && view.getUint8(at + (offset & (PAGE_SIZE - 1)) * 4) !== HANDLER.DECODE;
+    };
+    const limits = {
+      instructions: this.#o.instructionLimit ?? INSTRUCTION_LIMIT,
+      pages: PAGE_LIMIT,
+      admits: this.#o.threshold < SURE_THRESHOLD ? () => true : executed,
+    };
+    const graph = findBlocks(read, place, limits);
     if (!graph) {
       if (this.#rejected.size >= REJECTED_LIMIT) this.#rejected.clear();
       this.#rejected.set(slot, version);

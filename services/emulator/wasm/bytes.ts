@@ -48,6 +48,10 @@ export class Bytes {
 
   /** Signed LEB128 of a 64-bit integer. */
   s64(value: bigint): void {
+    if (value >= -0x8000_0000n && value <= 0x7fff_ffffn) {
+      this.s32(Number(value));
+      return;
+    }
     let rest = BigInt.asIntN(64, value);
     while (rest < -64n || rest > 63n) {
       this.byte(Number(rest & 0x7fn) | 0x80);

@@ -118,8 +118,15 @@ type A32 = I32 | number;
 type A64 = I64 | bigint | number;
 
 const c32 = (a: A32): I32 => (typeof a === 'number' ? new Expr('i32', 0x41, [], { kind: 's32', value: a | 0 }) : a);
+/** Small constants are one node each. */
+const SMALL: I64[] = [];
+const SMALL_FROM = -64;
+const SMALL_TO = 128;
+
 const c64 = (a: A64): I64 => {
   if (typeof a === 'object') return a;
+  const small = SMALL[Number(a) - SMALL_FROM];
+  if (small) return small;
   return new Expr('i64', 0x42, [], { kind: 's64', value: BigInt.asIntN(64, BigInt(a)) });
 };
 
@@ -197,6 +204,10 @@ export const i32 = {
   extend16S: un32(0xc1),
   reinterpret: again('i32', 0xbc, 0xbe) as (a: F32) => I32,
 };
+
+for (let i = SMALL_FROM; i < SMALL_TO; i++) {
+  SMALL.push(new Expr('i64', 0x42, [], { kind: 's64', value: BigInt(i) }));
+}
 
 /** Sums of constants are constants, and 0 adds nothing: what instructions on x0 come to. */
 function foldAdd(a: A64, b: A64): I64 {
