@@ -78,6 +78,8 @@ const ONE = 1n << 52n;
 const isNegation = (e: Expr, sign: bigint): boolean =>
   e.op === OP_XOR64 && e.args[1]!.constant !== undefined && BigInt.asUintN(64, BigInt(e.args[1]!.constant)) === sign;
 const OP_XOR64 = i64.xor(0n, 0n).op;
+const OP_OR64 = i64.or(0n, 0n).op;
+const BOX = 0xffff_ffff_0000_0000n;
 const OP_EXTEND = i64.extendU(i32.const(0)).op;
 
 /** The value of a double's bits; a flipped sign bit is a negation. */
@@ -88,6 +90,13 @@ const double = (bits: Expr): F64 =>
 function single(bits: Expr): F32 {
   if (isNegation(bits, 1n << 31n)) return f32.neg(single(bits.args[0]!));
   return f32.reinterpret(bits.op === OP_EXTEND ? (bits.args[0] as I32) : i32.wrap(bits as I64));
+}
+
+/** The value of a single that is put into its NaN box; undefined where these bits are no such thing. */
+export function boxedSingle(bits: I64): F32 | undefined {
+  const [value, box] = bits.args;
+  const boxes = bits.op === OP_OR64 && box!.constant !== undefined && BigInt.asUintN(64, BigInt(box!.constant)) === BOX;
+  return boxes ? single(value!) : undefined;
 }
 
 const bitsOfSingle = (value: F32): I64 => i64.extendU(i32.reinterpret(value));

@@ -473,6 +473,21 @@ export function defineSoftFloat(rt: Runtime): void {
     pack(c, h.get, negative, exponent, i64.shl(value.get, shift), mode.get, fmt.get);
   });
 
+  const flags = rt.declare('fp_flags', ['i32'], 'i32');
+  const mode = rt.declare('fp_mode', ['i32'], 'i32');
+  const control = rt.declare('fp_control', ['i32'], 'i32');
+  const setFlags = rt.declare('fp_setFlags', ['i32', 'i64'], 'i32');
+  rt.module.define(flags, ['i32'], (c, h) => c.return(rt.word32(h.get, 'fflags')));
+  rt.module.define(mode, ['i32'], (c, h) => c.return(rt.word32(h.get, 'frm')));
+  rt.module.define(control, ['i32'], (c, h) =>
+    c.return(i32.or(rt.word32(h.get, 'fflags'), i32.shl(rt.word32(h.get, 'frm'), 5))),
+  );
+  // -> the flags before
+  rt.module.define(setFlags, ['i32', 'i64'], (c, h, value) => {
+    const old = c.let(rt.word32(h.get, 'fflags'));
+    rt.setWord(c, h.get, 'fflags', i32.and(i32.wrap(value.get), 31));
+    c.return(old);
+  });
   defineComparisons(rt);
   defineFast(rt);
 }

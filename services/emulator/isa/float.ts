@@ -145,7 +145,37 @@ const ofFormat = (f: Format): Instruction[] => [
   ...fromInteger(f),
 ];
 
+/**
+ * Accesses to fflags, frm and fcsr that programs make within arithmetic, under the names that assemblers give them: special
+ * cases of the CSR instructions, which stand behind them in the table. Writing frm is left to those.
+ */
+const controls = (): Instruction[] => [
+  ...(
+    [
+      ['frflags', '000000000001', 'flags'],
+      ['frrm', '000000000010', 'mode'],
+      ['frcsr', '000000000011', 'control'],
+    ] as const
+  ).map(([name, number, word]) =>
+    define(name, `${number} 00000 010 rd 1110011`, 'rd', (e) => {
+      e.requireFp();
+      e.setX(i64.extendU(e.fp(word, 'i32')));
+    }),
+  ),
+  define('fsflags', '000000000001 rs1 001 rd 1110011', 'rd,rs1', (e) => {
+    e.requireFp();
+    e.setX(i64.extendU(e.fp('setFlags', 'i32', e.x('rs1'))));
+    e.fpDirty();
+  }),
+  define('fsflagsi', '000000000001 rs1 101 rd 1110011', 'rd,zimm', (e) => {
+    e.requireFp();
+    e.setX(i64.extendU(e.fp('setFlags', 'i32', i64.extendU(e.number('rs1')))));
+    e.fpDirty();
+  }),
+];
+
 export const RV64FD: readonly Instruction[] = [
+  ...controls(),
   load('flw', '010', 'wu', (value) => i64.or(value, BOX)),
   load('fld', '011', 'd', (value) => value),
   store('fsw', '010', 'w'),

@@ -9,8 +9,8 @@ describe('the tables', () => {
   it('hold each instruction once', () => {
     const names = INSTRUCTIONS.map((i) => i.name);
     expect(new Set(names).size).toBe(names.length);
-    // I 50 and fence, M 13, A 22, F 30 and D 32, system: 5 fixed, sfence.vma, fence.i, 6 CSR.
-    const general = 51 + 13 + 22 + 30 + 32 + 5 + 2 + 6 - 1;
+    // I 50 and fence, M 13, A 22, F 30 and D 32 (and 5 names for CSR accesses), system: 5 fixed, sfence.vma, fence.i, 6 CSR.
+    const general = 51 + 13 + 22 + 30 + 32 + 5 + 5 + 2 + 6 - 1;
     // Zba 8, Zbb 24, Zbs 8, Zicond 2, Zicbom 3, Zicboz 1, Zawrs 2, Svinval 3.
     expect(names.length).toBe(general + 8 + 24 + 8 + 2 + 3 + 1 + 2 + 3);
   });
@@ -19,6 +19,8 @@ describe('the tables', () => {
     for (const [i, a] of INSTRUCTIONS.entries()) {
       for (const b of INSTRUCTIONS.slice(i + 1)) {
         const common = a.pattern.mask & b.pattern.mask;
+        // A special case of a later one, which is found first, is not that.
+        if ((b.pattern.mask & ~a.pattern.mask) === 0 && /^f[rs]/.test(a.name)) continue;
         expect((a.pattern.match & common) === (b.pattern.match & common), `${a.name} and ${b.name}`).toBe(false);
       }
     }

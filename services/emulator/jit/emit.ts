@@ -2,7 +2,7 @@
 // into the TLB inline. What cannot be done here leaves the region in front of the instruction, and the interpreter does it
 // again from the start: so traps are taken in one place, with the state that they must see.
 
-import { inlineFp, plainSite } from '../fp/inline.ts';
+import { boxedSingle, type FpSite, inlineFp, plainSite } from '../fp/inline.ts';
 import { emitAmo, emitLoadReserved, emitStoreConditional } from '../hart/atomics.ts';
 import { extend, SIZE } from '../hart/cold.ts';
 import { LOADS, STORES } from '../hart/hot.ts';
@@ -12,7 +12,7 @@ import type { AmoKind, AtomicWidth, Emit, LoadWidth, StoreWidth } from '../isa/m
 import type { FieldName } from '../isa/pattern.ts';
 import { dataIndex, pageOf } from '../mmu/tlb.ts';
 import type { Code, Local } from '../wasm/code.ts';
-import { type Expr, type I32, type I64, i32, i64, select, type ValueType } from '../wasm/expr.ts';
+import { type Expr, f32, f64, type I32, type I64, i32, i64, select, type ValueType } from '../wasm/expr.ts';
 import type { Step } from './blocks.ts';
 import { Untranslatable } from './effects.ts';
 import type { RegionModule } from './linkage.ts';
@@ -25,8 +25,12 @@ export interface Surroundings {
   /** TLB tables of loads and stores. */
   readonly tlb: I32;
   readonly frm: I32;
+  /** See FpSite: for the mode in frm. */
+  readonly limit: Local<'i32'>;
   x(number: number): Local<'i64'>;
-  f(number: number): Local<'i64'>;
+  f(number: number): Local<'f64'>;
+  /** A register's value as a single, beside it. */
+  single(number: number): Local<'f32'>;
   /** The virtual address of a place. */
   address(offset: number): I64;
   /** Leaves the region in front of the present instruction. */
@@ -36,6 +40,7 @@ export interface Surroundings {
 const DYNAMIC = 7;
 const LAST_MODE = 4;
 const CANONICAL_NAN = 0x7fc0_0000;
+const BOX = 0xffff_ffff_0000_0000n;
 
 export class RegionEmit implements Emit {
   readonly code: Code;
@@ -46,17 +51,40 @@ export class RegionEmit implements Emit {
   #fpOn = false;
   #fpDirty = false;
   #modeChecked = false;
+  /** Registers whose value as a single is at hand, in this block. */
+  readonly #singles = new Set<number>();
   /** What a branch or an indirect jump came to. */
   condition: I32 | undefined;
   target: I64 | undefined;
 
+  readonly #plain: FpSite;
+  readonly #site: FpSite;
+
   constructor(surroundings: Surroundings) {
     this.#s = surroundings;
     this.code = surroundings.code;
+    const { rt, h, code, frm, limit } = surroundings;
+    this.#plain = plainSite(rt, code, h);
+    this.#site = {
+      code,
+      inexact: () => this.#plain.inexact(),
+      limit: (mode) => (mode === frm ? limit.get : this.#plain.limit(mode)),
+      call: (name, result, args) => {
+        const value = code.let(this.#plain.call(name, result, args));
+        this.refreshLimit();
+        return value;
+      },
+    };
+  }
+
+  /** NX may have changed: on entry, and behind what is called. */
+  refreshLimit(): void {
+    this.code.set(this.#s.limit, this.#plain.limit(this.#s.frm));
   }
 
   beginBlock(): void {
     this.#constants.clear();
+    this.#singles.clear();
     this.#fpOn = this.#fpDirty = this.#modeChecked = false;
   }
 
@@ -211,11 +239,21 @@ export class RegionEmit implements Emit {
   }
 
   f(register: 'rs1' | 'rs2' | 'rs3'): I64 {
-    return this.#s.f(this.#step.fields[register]).get;
+    return i64.reinterpret(this.#s.f(this.#step.fields[register]).get);
   }
 
   setF(value: I64): void {
-    this.code.set(this.#s.f(this.#step.fields.rd), value);
+    const { rd } = this.#step.fields;
+    const single = boxedSingle(value);
+    this.#singles.delete(rd);
+    if (single) {
+      const kept = this.#s.single(rd);
+      this.code.set(kept, single);
+      this.#singles.add(rd);
+      this.code.set(this.#s.f(rd), f64.reinterpret(i64.or(i64.extendU(i32.reinterpret(kept.get)), BOX)));
+    } else {
+      this.code.set(this.#s.f(rd), f64.reinterpret(value));
+    }
     this.fpDirty();
   }
 
@@ -227,9 +265,17 @@ export class RegionEmit implements Emit {
   }
 
   unbox(bits: I64): I32 {
+    const number = (['rs1', 'rs2', 'rs3'] as const)
+      .map((field) => this.#step.fields[field])
+      .find((register) => bits.args[0] === this.#s.f(register).get);
+    if (number !== undefined && this.#singles.has(number)) return i32.reinterpret(this.#s.single(number).get);
     const value = this.let(bits);
     const boxed = i64.eq(i64.shrU(value, 32n), 0xffff_ffffn);
-    return select(boxed, i32.wrap(value), i32.const(CANONICAL_NAN));
+    const single = select(boxed, i32.wrap(value), i32.const(CANONICAL_NAN));
+    if (number === undefined) return single;
+    this.code.set(this.#s.single(number), f32.reinterpret(single));
+    this.#singles.add(number);
+    return i32.reinterpret(this.#s.single(number).get);
   }
 
   roundingMode(): I32 {
@@ -246,7 +292,6 @@ export class RegionEmit implements Emit {
   }
 
   fp<R extends ValueType>(name: string, result: R, ...args: Expr[]): Expr<R> {
-    const { rt, h } = this.#s;
-    return inlineFp(plainSite(rt, this.code, h), name, result, args);
+    return inlineFp(this.#site, name, result, args);
   }
 }

@@ -68,9 +68,13 @@ class RegionWriter {
   readonly #region: RegionCode;
   readonly #flow: Flow;
   readonly #x = new Map<number, Local<'i64'>>();
-  readonly #f = new Map<number, Local<'i64'>>();
+  /** As doubles, which keep all bits: see fp/inline.ts. */
+  readonly #f = new Map<number, Local<'f64'>>();
+  readonly #singles = new Map<number, Local<'f32'>>();
   readonly #tlb: Local<'i32'>;
   readonly #frm: Local<'i32'>;
+  readonly #limit: Local<'i32'>;
+  readonly #usesFp: boolean;
   /** Where a way out goes. */
   readonly #exitPc: Local<'i64'>;
   /** Which entry of an irreducible loop comes next. */
@@ -90,6 +94,8 @@ class RegionWriter {
     this.#flow = flowOf(region.graph);
     this.#tlb = code.local('i32');
     this.#frm = code.local('i32');
+    this.#limit = code.local('i32');
+    this.#usesFp = this.#flow.nodes.some((node) => node.block.steps.some((step) => step.effects.calls.length > 0));
     this.#exitPc = code.local('i64');
     this.#label = code.local('i32');
     const surroundings: Surroundings = {
@@ -98,18 +104,20 @@ class RegionWriter {
       h: parameters.h.get,
       tlb: this.#tlb.get,
       frm: this.#frm.get,
-      x: (number) => this.#register(this.#x, number),
-      f: (number) => this.#register(this.#f, number),
+      limit: this.#limit,
+      x: (number) => this.#register(this.#x, 'i64', number),
+      f: (number) => this.#register(this.#f, 'f64', number),
+      single: (number) => this.#register(this.#singles, 'f32', number),
       address: (offset) => this.#address(offset),
       leave: () => this.#leave(),
     };
     this.#emit = new RegionEmit(surroundings);
   }
 
-  #register(file: Map<number, Local<'i64'>>, number: number): Local<'i64'> {
+  #register<T extends 'i64' | 'f64' | 'f32'>(file: Map<number, Local<T>>, type: T, number: number): Local<T> {
     const known = file.get(number);
     if (known) return known;
-    const outer = this.#c.withoutScope(() => this.#c.local('i64'));
+    const outer = this.#c.withoutScope(() => this.#c.local(type));
     file.set(number, outer);
     return outer;
   }
@@ -130,7 +138,10 @@ class RegionWriter {
     if (!entry.checked) c.brIf(stay, i32.ltS(left.get, entry.need));
     this.#checkPages(stay);
     if (steps.some((step) => step.effects.accesses)) c.set(this.#tlb, rt.word32(h.get, 'dataContext'));
-    if (steps.some((step) => step.effects.calls.length > 0)) c.set(this.#frm, rt.word32(h.get, 'frm'));
+    if (this.#usesFp) {
+      c.set(this.#frm, rt.word32(h.get, 'frm'));
+      this.#emit.refreshLimit();
+    }
     this.#load(entry.live);
 
     const end = c.begin(0x02);
@@ -185,10 +196,10 @@ class RegionWriter {
     const { state } = this.#rt;
     const h = this.#p.h.get;
     for (let i = 1; i < 32; i++) {
-      if ((x >>> i) & 1) this.#c.set(this.#register(this.#x, i), state.load('i64', h, X + i * 8));
+      if ((x >>> i) & 1) this.#c.set(this.#register(this.#x, 'i64', i), state.load('i64', h, X + i * 8));
     }
     for (let i = 0; i < 32; i++) {
-      if ((f >>> i) & 1) this.#c.set(this.#register(this.#f, i), state.load('i64', h, F + i * 8));
+      if ((f >>> i) & 1) this.#c.set(this.#register(this.#f, 'f64', i), state.load('f64', h, F + i * 8));
     }
   }
 
@@ -196,10 +207,10 @@ class RegionWriter {
     const { state } = this.#rt;
     const h = this.#p.h.get;
     for (let i = 1; i < 32; i++) {
-      if ((x >>> i) & 1) this.#c.store(state, 'i64', h, this.#register(this.#x, i).get, X + i * 8);
+      if ((x >>> i) & 1) this.#c.store(state, 'i64', h, this.#register(this.#x, 'i64', i).get, X + i * 8);
     }
     for (let i = 0; i < 32; i++) {
-      if ((f >>> i) & 1) this.#c.store(state, 'i64', h, this.#register(this.#f, i).get, F + i * 8);
+      if ((f >>> i) & 1) this.#c.store(state, 'f64', h, this.#register(this.#f, 'f64', i).get, F + i * 8);
     }
   }
 
@@ -374,6 +385,7 @@ class RegionWriter {
       c.unreachable();
       return;
     }
+    if (this.#usesFp) this.#emit.refreshLimit();
     this.#load(this.#flow.nodes[follow]!.live);
     this.#branch(number, follow);
   }
