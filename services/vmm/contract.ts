@@ -16,6 +16,15 @@
 // Console socket (Unix stream): raw bytes both ways; any number of clients see all output, input of all is merged. A new
 // client first gets the last 16 KiB of output: the screen that it would see, had it been there.
 // Display socket (Unix stream): RFB (RFC 6143) with security type None; any number of viewers, up to a limit.
+// Memory socket (Unix stream, while `memory` has opened it): guest RAM by its offset, any number of clients. A request is 16
+// bytes, little-endian: u32 operation, u32 length (1 byte to 16 MiB), u64 offset. 1, read: the answer is `length` bytes, also
+// while the guest runs. 2, write: `length` bytes follow, and the answer is a u32 0; only while no hart runs. Requests may be sent
+// ahead; they are answered in order. Whoever asks for what is not there, or writes at the wrong time, is cut off.
+//
+// Live migration with these: the destination is a process with `incoming`. On the source `memory`, `dirtyLog start`, copy all of
+// RAM; then rounds of `dirtyLog fetch` and copies of the pages it names; `pause`, a last fetch and copy, `saveState`. On the
+// destination `restoreState`, `resume`; on the source `powerOff`, or `resume` if it went wrong.
+//
 // Frame socket (Unix stream, one a NIC): frames with a 4-byte big-endian length before each, as QEMU's `-netdev stream`.
 // With framing 'vnet-hdr' each frame starts with a 12-byte virtio_net_hdr. One client at a time; a new one replaces it.
 
@@ -109,6 +118,9 @@ export interface GuestConfig {
   readonly restoreFrom?: string;
   readonly startPaused?: boolean;
   /** What becomes of hot code; 'on' unless told. */
+  /** Starts as no machine at all, paused: another process sends RAM and state (Memory socket, restoreState). */
+  readonly incoming?: boolean;
+  /** What becomes of hot code; 'off' unless told. */
   readonly translate?: Translation;
 }
 
@@ -129,6 +141,18 @@ export interface ControlMethods {
    * fails, the guest goes on as before.
    */
   save: { params: { folder: string; exit?: boolean; incremental?: boolean }; result: { bytes: number } };
+  /**
+   * The log of pages that are written to. start: from here on none is missed, and what was noted is forgotten. fetch: the pages
+   * since the last fetch, base64 of a bit each (page 0 is bit 0 of byte 0), and they are noted no more; what they hold may be read
+   * at once. stop: it costs nothing any more.
+   */
+  dirtyLog: { params: { action: 'start' | 'fetch' | 'stop' }; result: { pages?: string } };
+  /** Opens the memory socket at this path, or closes it. */
+  memory: { params: { socket?: string }; result: { bytes: number } };
+  /** Writes the state of a paused machine, all but RAM, into a file, for restoreState. */
+  saveState: { params: { file: string }; result: Record<string, never> };
+  /** Makes a process with `incoming` the machine whose RAM was written into it; it stays paused. */
+  restoreState: { params: { file: string }; result: Record<string, never> };
   /** 'unsupported' without a virtio console: a serial line has no size. */
   resizeConsole: { params: { columns: number; rows: number }; result: Record<string, never> };
   /** Asks the guest to make do with so much memory; what it gives up goes back to the host. */

@@ -95,11 +95,16 @@ const PARAMETERS: Record<keyof ControlMethods, (params: Record<string, unknown>)
   powerButton: () => true,
   powerOff: () => true,
   stats: () => true,
-  save: ({ folder, exit, incremental }) =>
-    typeof folder === 'string' && folder.startsWith('/') && isSwitch(exit) && isSwitch(incremental),
+  save: ({ folder, exit, incremental }) => isPath(folder) && isSwitch(exit) && isSwitch(incremental),
+  dirtyLog: ({ action }) => action === 'start' || action === 'fetch' || action === 'stop',
+  memory: ({ socket }) => socket === undefined || isPath(socket),
+  saveState: ({ file }) => isPath(file),
+  restoreState: ({ file }) => isPath(file),
   balloon: ({ memoryMiB }) => Number.isInteger(memoryMiB) && (memoryMiB as number) > 0,
   resizeConsole: ({ columns, rows }) => isSize(columns) && isSize(rows),
 };
+
+const isPath = (value: unknown): boolean => typeof value === 'string' && value.startsWith('/');
 
 const isSwitch = (value: unknown): boolean => value === undefined || typeof value === 'boolean';
 

@@ -37,6 +37,19 @@ export function controlSubject(id: string, guest: Guest): ControlSubject {
           setImmediate(() => void guest.powerOff('saved').catch((error: unknown) => console.error(messageOf(error))));
         return { bytes };
       },
+      dirtyLog: async ({ action }) => {
+        const pages = await guest.dirtyLog(action);
+        return pages === undefined ? {} : { pages: Buffer.from(pages.buffer).toString('base64') };
+      },
+      memory: async ({ socket }) => ({ bytes: await guest.openMemory(socket) }),
+      saveState: async ({ file }) => {
+        await guest.saveState(file);
+        return {};
+      },
+      restoreState: async ({ file }) => {
+        await guest.restoreState(file);
+        return {};
+      },
       resizeConsole: async ({ columns, rows }) => {
         guest.resizeConsole(columns, rows);
         return {};

@@ -3,7 +3,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import { realpathSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { CumuletError, messageOf } from '#base';
 import { openDisk } from '#disk';
 import {
@@ -46,6 +46,7 @@ import { HartThreads } from './hart-threads.ts';
 import { hostTime } from './host-time.ts';
 import { interpreterModule } from './interpreter-module.ts';
 import type { DebuggedGuest } from './machine-debug.ts';
+import { MemorySocket } from './memory-socket.ts';
 import type { InputSink } from './rfb/session.ts';
 import type { SavedState } from './snapshot-folder.ts';
 import { type GuestEvent, isFinal, transition } from './state.ts';
@@ -94,6 +95,9 @@ export class Guest {
   /** The last operation: the next one waits for it. */
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
+  /** There is a machine: it has booted or was restored. */
+  #whole = false;
+  #memorySocket: MemorySocket | undefined;
 
   /** Opens disks and sockets and starts the threads; the machine stands until start(). */
   static async create(config: GuestConfig, hub: ConsoleHub, options: GuestOptions = {}): Promise<Guest> {
@@ -202,10 +206,15 @@ export class Guest {
   /** Boots, or restores the snapshot that the config names. */
   start(): Promise<void> {
     return this.#next(async () => {
+      if (this.#config.incoming === true) {
+        await this.#devices.quiesce();
+        this.#to('hold', 'its memory and state are awaited');
+        return;
+      }
       if (this.#config.restoreFrom === undefined) {
         await this.#powerOn();
       } else {
-        await this.#restore(this.#config.restoreFrom);
+        await this.#restore(await this.#memory.load(this.#config.restoreFrom));
       }
       this.#hub.begin();
       if (this.#config.startPaused === true) {
@@ -233,6 +242,7 @@ export class Guest {
 
   #resume(harts?: readonly number[]): Promise<void> {
     return this.#next(async () => {
+      if (!this.#whole) throw new CumuletError('conflict', 'the guest has no state yet that it could go on from');
       this.#to('resume');
       await this.#go(harts);
     });
@@ -286,6 +296,7 @@ export class Guest {
   save(folder: string, incremental = false): Promise<number> {
     return this.#next(async () => {
       const before = this.#state;
+      if (before !== 'running' && !this.#whole) throw new CumuletError('conflict', 'there is nothing to save yet');
       if (before === 'running') {
         await this.#hold();
         this.#to('pause');
@@ -301,6 +312,58 @@ export class Guest {
         }
         throw error;
       }
+    });
+  }
+
+  /** See ControlMethods.dirtyLog. */
+  dirtyLog(action: 'start' | 'fetch' | 'stop'): Promise<Uint8Array | undefined> {
+    const { log } = this.#memory;
+    return this.#next(async () => {
+      if (action === 'fetch') return log.fetch('migration');
+      if (action === 'start') await log.start('migration');
+      else log.stop('migration');
+      return undefined;
+    });
+  }
+
+  /** Closes the memory socket, and opens one at the path. Returns the size of RAM. */
+  openMemory(path: string | undefined): Promise<number> {
+    return this.#next(async () => {
+      await this.#memorySocket?.close();
+      this.#memorySocket = undefined;
+      if (path !== undefined) {
+        const socket = new MemorySocket({
+          bytes: this.#ram.bytes,
+          writable: () => this.#state === 'paused',
+          written: (offset, length) => this.#ram.onWritten(offset, length),
+        });
+        await socket.listen(path);
+        this.#memorySocket = socket;
+      }
+      return this.#ram.size;
+    });
+  }
+
+  saveState(file: string): Promise<void> {
+    return this.#next(async () => {
+      if (this.#state !== 'paused' || !this.#whole)
+        throw new CumuletError('conflict', `the guest is ${this.#state}: its state is saved while it is paused`);
+      await writeFile(file, JSON.stringify(await this.#saveState()), { mode: 0o600 });
+    });
+  }
+
+  restoreState(file: string): Promise<void> {
+    return this.#next(async () => {
+      if (this.#state !== 'paused' || this.#whole)
+        throw new CumuletError('conflict', 'only a process that was started for it takes the state of another');
+      let saved: SavedState;
+      try {
+        saved = JSON.parse(await readFile(file, 'utf8')) as SavedState;
+      } catch (error) {
+        throw new CumuletError('invalid', `the state in ${file} cannot be read: ${messageOf(error)}`, { cause: error });
+      }
+      await this.#restore(saved);
+      this.#hub.begin();
     });
   }
 
@@ -359,6 +422,7 @@ export class Guest {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#alarm);
+    await this.#memorySocket?.close();
     await this.#threads.end();
     await this.#devices.quiesce();
     for (const { backend } of this.#disks) await backend.close();
@@ -429,16 +493,17 @@ export class Guest {
     await this.#threads.reset(this.#firmware, entry);
     this.#board.clock.set(0);
     this.#hub.reset();
+    this.#whole = true;
   }
 
-  async #restore(folder: string): Promise<void> {
-    const saved = await this.#memory.load(folder);
+  async #restore(saved: SavedState): Promise<void> {
     const state = checkState(saved.machine, this.#devices.devices, this.#config.harts, this.#ram.size);
     this.#board.reset();
     this.#firmware = state.firmware;
     await this.#threads.restore(state.firmware, state.harts);
     restoreBoard(this.#board, this.#devices.devices, state);
     this.#hub.restore(saved.console);
+    this.#whole = true;
   }
 
   async #hold(): Promise<void> {

@@ -6,6 +6,7 @@ import { flushCompileCache } from 'node:module';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import {
   Board,
+  DirtyLog,
   ExitCounts,
   GuestMemory,
   Hart,
@@ -36,6 +37,8 @@ const port = workerData as MessagePort;
 const [start] = (await once(port, 'message')) as [HartWorkerStart];
 const state = start.state.buffer as unknown as SharedArrayBuffer;
 const ram = new GuestMemory(start.ram.buffer as unknown as SharedArrayBuffer);
+const log = new DirtyLog(state, ram.size);
+ram.onWritten = (offset, length) => log.note(offset, length);
 const board = new Board({
   arena: state,
   lines: Array.from({ length: start.harts }, (_, hart) => new SharedHartLines(state, hartWords(hart))),
