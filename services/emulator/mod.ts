@@ -40,6 +40,7 @@ export * from './sbi/sbi.ts';
 export * from './snapshot/dirty-log.ts';
 export * from './snapshot/machine-state.ts';
 export { PageScanner } from './snapshot/page-scanner.ts';
+export * from './snapshot/stream.ts';
 export { BALLOON_PAGE, type BalloonStats, VirtioBalloon } from './virtio/balloon.ts';
 export { VirtioBlock } from './virtio/block.ts';
 export { VirtioConsole } from './virtio/console.ts';

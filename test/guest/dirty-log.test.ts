@@ -39,7 +39,7 @@ afterEach(async () => {
 
 /** Writes all over its memory, from as many processes as it has harts, and says in the end what came of it. */
 const WORK = (jobs: number): string =>
-  `for j in $(seq ${jobs}); do (i=0; while [ $i -lt 60 ]; do i=$((i+1)); seq $j $((i*40)) >/w$j; sha256sum </w$j >>/s$j; done) & done; ` +
+  `for j in $(seq ${jobs}); do (i=0; while [ $i -lt ${60 / jobs} ]; do i=$((i+1)); seq $j $((i*${40 * jobs})) >/w$j; sha256sum </w$j >>/s$j; done) & done; ` +
   'wait; cat /s* | sha256sum; echo fin""ished\n';
 
 describe('pages copied by the log', () => {
