@@ -117,10 +117,9 @@ export interface GuestConfig {
   /** Folder of a snapshot (made by `save`) to restore from instead of booting. */
   readonly restoreFrom?: string;
   readonly startPaused?: boolean;
-  /** What becomes of hot code; 'on' unless told. */
   /** Starts as no machine at all, paused: another process sends RAM and state (Memory socket, restoreState). */
   readonly incoming?: boolean;
-  /** What becomes of hot code; 'off' unless told. */
+  /** What becomes of hot code; 'on' unless told. */
   readonly translate?: Translation;
 }
 
