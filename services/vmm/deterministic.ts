@@ -24,6 +24,8 @@ export interface DeterministicEnd {
   readonly reason: string;
   readonly instructions: bigint;
   readonly trace: string;
+  /** Regions of code that were translated. */
+  readonly regions: number;
 }
 
 /** Requests one after the other: completions come in the order of submission on every host. */
@@ -72,6 +74,7 @@ export async function runDeterministic(
   const machine = new Machine({
     harts: options.harts,
     memoryBytes: options.memoryMiB * MIB,
+    translate: options.translate === 'check' ? 'check' : options.translate === 'on',
     devices: specs,
     serial: {
       write: (bytes) => void process.stdout.write(bytes),
@@ -97,7 +100,9 @@ export async function runDeterministic(
   const end = async (state: DeterministicEnd['state'], reason: string): Promise<DeterministicEnd> => {
     for (const disk of disks) await disk.close();
     process.stdin.pause();
-    return { state, reason, instructions: executed(), trace: machine.trace.text };
+    let regions = 0;
+    for (let hart = 0; hart < options.harts; hart++) regions += machine.hart(hart).counters().regions_translated ?? 0;
+    return { state, reason, instructions: executed(), trace: machine.trace.text, regions };
   };
   for (let step = 1; ; step++) {
     machine.step();

@@ -24,7 +24,8 @@ async function main(): Promise<number> {
     if (options.deterministic !== undefined) {
       const { runDeterministic } = await import('./deterministic.ts');
       const ended = await runDeterministic(options, options.deterministic);
-      complain(`${ended.reason}; ${ended.instructions} instructions, trace ${ended.trace}`);
+      const translated = ended.regions === 0 ? '' : `, ${ended.regions} regions translated`;
+      complain(`${ended.reason}; ${ended.instructions} instructions${translated}, trace ${ended.trace}`);
       return ended.state === 'stopped' ? EXIT.POWERED_OFF : EXIT.CRASHED;
     }
     const config = options.guest === undefined ? undefined : await readConfig(options.guest);

@@ -5,11 +5,20 @@ import { tinyImage } from '#test/support/tiny-image.ts';
 
 const { kernel, initrd, disk } = tinyImage();
 
-async function traceOf(...options: string[]): Promise<{ console: string; instructions: number; trace: string }> {
+interface Trace {
+  readonly console: string;
+  readonly instructions: number;
+  readonly regions: number;
+  readonly trace: string;
+}
+
+async function traceOf(...options: string[]): Promise<Trace> {
   const machine = ['--kernel', kernel, '--initrd', initrd, '--append', 'console=ttyS0', '--memory', '128'];
   const { stdout, stderr } = await run(EMULATOR, ['--deterministic', ...machine, ...options]);
-  const [, instructions, trace] = /(\d+) instructions, trace ([0-9a-f]{16})$/.exec(stderr.trim())!;
-  return { console: stdout, instructions: Number(instructions), trace: trace! };
+  const said = /(\d+) instructions(?:, (\d+) regions translated)?, trace ([0-9a-f]{16})$/.exec(stderr.trim());
+  if (said === null) throw new Error(`no trace in ${stderr}`);
+  const [, instructions, regions = '0', trace] = said;
+  return { console: stdout, instructions: Number(instructions), regions: Number(regions), trace: trace! };
 }
 
 describe('--deterministic', () => {
@@ -19,6 +28,14 @@ describe('--deterministic', () => {
     expect(first.console).toMatch(/tiny login: $/);
     expect(first.instructions).toBeGreaterThan(70_000_000);
     expect(second).toEqual(first);
+  });
+
+  it('executes the same instructions translated as interpreted', async () => {
+    const options = ['--harts', '2', '--disk', `${disk},ro`, '--instructions', '60000000', '--seed', '5'];
+    const interpreted = await traceOf(...options, '--translate', 'off');
+    const translated = await traceOf(...options, '--translate', 'on');
+    expect(translated.regions).toBeGreaterThan(100);
+    expect(translated).toEqual({ ...interpreted, regions: translated.regions });
   });
 
   it('executes others for another seed', async () => {

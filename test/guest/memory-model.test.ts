@@ -49,8 +49,9 @@ describe('four harts and one memory', () => {
     expect(lines((await run(qemu, machine)).stdout)).toEqual(ALL_RIGHT);
   });
 
-  it('see what RVWMO allows, on threads', async () => {
-    const { code, stdout } = await run(EMULATOR, ['--bios', program, '--harts', '4', '--memory', '64']);
+  it.each(['off', 'on'])('see what RVWMO allows, on threads, --translate %s', async (mode) => {
+    const machine = ['--bios', program, '--harts', '4', '--memory', '64', '--translate', mode];
+    const { code, stdout } = await run(EMULATOR, machine);
     expect(lines(stdout)).toEqual(ALL_RIGHT);
     expect(code).toBe(0);
   });
