@@ -1,6 +1,7 @@
 // Compute 2.1 and later: servers and what surrounds them.
 
 import { Collection, type Resource } from './collection.ts';
+import type { Inspection, Translation } from './inspection.ts';
 import type { Query, Session } from './session.ts';
 
 export interface Server extends Resource {
@@ -81,6 +82,23 @@ export class ComputeClient {
       `/servers/${encodeURIComponent(id)}/cumulet-explanation`,
     );
     return (json as { explanation: Explanation }).explanation;
+  }
+
+  /** What is inside a running server: harts, counters, devices. Extension of Cumulet. */
+  async inspection(id: string): Promise<Inspection> {
+    const { json } = await this.session.call('compute', 'GET', `/servers/${encodeURIComponent(id)}/cumulet-inspection`);
+    return (json as { inspection: Inspection }).inspection;
+  }
+
+  /** The page walk of an address in a running server. Extension of Cumulet. */
+  async translation(id: string, query: Query): Promise<Translation> {
+    const { json } = await this.session.call(
+      'compute',
+      'GET',
+      `/servers/${encodeURIComponent(id)}/cumulet-inspection/translate`,
+      { query },
+    );
+    return (json as { translation: Translation }).translation;
   }
 
   async ports(id: string): Promise<Record<string, unknown>[]> {

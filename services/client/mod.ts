@@ -8,6 +8,7 @@ export * from './error.ts';
 export * from './http.ts';
 export * from './identity.ts';
 export * from './image.ts';
+export * from './inspection.ts';
 export * from './network.ts';
 export * from './placement.ts';
 export * from './session.ts';

@@ -263,6 +263,100 @@ describe('server explain', () => {
   });
 });
 
+describe('what is inside a server', () => {
+  const hart = {
+    id: 0,
+    state: 'started',
+    pc: '0x80000000',
+    instruction: 'ecall',
+    privilege: 'S',
+    waiting: false,
+    x: Array.from({ length: 32 }, (_, i) => `0x${i.toString(16)}`),
+    f: Array.from({ length: 32 }, () => '0x0'),
+    csrs: { satp: '0x9', pmpcfg0: '0x1f' },
+    modes: { user: 750, supervisor: 250, machine: 0 },
+    counters: { instructions: 1000, regions: 3, regions_invalidated: 1 },
+    exits: [
+      { reason: 'sbi', detail: 'time.set_timer', count: 5 },
+      { reason: 'mmio', detail: 'uart', count: 9 },
+    ],
+    tlb: {
+      walks: 7,
+      fences: 1,
+      contexts: [
+        {
+          mode: 'user',
+          asid: 4,
+          root_page: 524_289,
+          current: true,
+          reads: 1,
+          writes: 2,
+          fetches: 3,
+          walks: 7,
+          returns: 2,
+        },
+      ],
+    },
+  };
+  const queues = [{ queue: 0, size: 256, ready: true, available: 10, used: 8, pending: 2 }];
+  const devices = [
+    {
+      slot: 0,
+      device: 'virtio-block',
+      status: ['DRIVER', 'DRIVER_OK'],
+      features: '0x1',
+      interrupt_pending: false,
+      queues,
+    },
+  ];
+  const inspection = { state: 'running', uptime_ms: 4200, memory_mib: 512, harts: [hart, { ...hart, id: 1 }], devices };
+  const replies: Replies = {
+    ...named,
+    [`GET /compute/v2.1/servers/${SERVER.id}/cumulet-inspection`]: { body: { inspection } },
+  };
+  const rows = async (...words: string[]) => (await cloudctl([...words, '-f', 'value'], replies)).stdout;
+
+  it('stats adds its harts up, and gives shares to people alone', async () => {
+    const ran = await cloudctl(['server', 'stats', 'web1', '-f', 'json'], replies);
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      instructions: 2000,
+      user_instructions: 1500,
+      sbi_calls: 10,
+      uptime_seconds: 4,
+    });
+    expect((await cloudctl(['server', 'stats', 'web1'], replies)).stdout).toMatch(
+      /user_instructions +\| 1500 \(75.0 %\)/,
+    );
+  });
+
+  it('exits, tlb, devices and translate are lists; cpu show is one hart', async () => {
+    expect(await rows('server', 'exits', 'web1')).toBe('mmio uart 18\nsbi time.set_timer 10\n');
+    expect(await rows('server', 'exits', 'web1', '--hart', '1')).toBe('mmio uart 9\nsbi time.set_timer 5\n');
+    expect(await rows('server', 'tlb', 'web1', '--hart', '0')).toBe('0 user 4 0x80001 True 1 2 3 7 2\n');
+    expect(await rows('server', 'devices', 'web1')).toBe("0 virtio-block ['DRIVER', 'DRIVER_OK'] 0 256 True 10 8 2\n");
+    expect(await rows('server', 'translate', 'web1', '--hart', '0')).toBe('0 regions 3\n0 regions_invalidated 1\n');
+    const shown = JSON.parse((await cloudctl(['server', 'cpu', 'show', 'web1', '-f', 'json'], replies)).stdout);
+    expect(shown).toMatchObject({ hart: 0, mode: 'S', a0: '0xa', satp: '0x9' });
+    expect(shown).not.toHaveProperty('pmpcfg0');
+    expect((await cloudctl(['server', 'cpu', 'show', 'web1', '--hart', '2'], replies)).code).toBe(2);
+  });
+
+  it('translate with an address is a walk, its verdict on stderr', async () => {
+    const level = { level: 2, index: 1, entry_address: '0x8', entry: '0x0', flags: '--------', kind: 'invalid' };
+    const translation = {
+      ...{ hart: 0, address: '0x40000000', privilege: 'S', mode: 'sv39', asid: 1, root: '0x80001000' },
+      ...{ levels: [{ ...level, physical: null }], physical: null, ram_offset: null, page_bytes: null },
+      ...{ fault: 'the entry is not valid', allowed: [] },
+    };
+    const ran = await cloudctl(['server', 'translate', 'web1', '0x40000000', '-f', 'value'], {
+      ...named,
+      [`GET /compute/v2.1/servers/${SERVER.id}/cumulet-inspection/translate`]: { body: { translation } },
+    });
+    expect(ran.stdout).toBe('2 1 0x8 0x0 -------- invalid None\n');
+    expect(ran.stderr).toMatch(/sv39, ASID 1, root table at 0x80001000\nFault: the entry is not valid\.\n/);
+  });
+});
+
 describe('every command', async () => {
   const all = await allCommands();
 

@@ -6,6 +6,7 @@ import { defined, either, namesById, PAGING, paging, sorted, text } from './fiel
 import { type Fields, Shown, type Table } from './format.ts';
 import { type Arguments, UsageError } from './grammar.ts';
 import { eachOf } from './many.ts';
+import { inspectionCommands } from './server-inspect.ts';
 
 const POWER_STATES: Readonly<Record<number, string>> = {
   0: 'NOSTATE',
@@ -487,4 +488,5 @@ export const commands: readonly Command[] = [
       };
     },
   },
+  ...inspectionCommands,
 ];

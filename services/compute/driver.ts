@@ -47,6 +47,14 @@ export interface ConsoleSession {
   close(): void;
 }
 
+export interface TranslateAt {
+  /** Hex text, with 0x. */
+  readonly address: string;
+  readonly hart: number;
+  /** Absent: the mode that the hart is in. */
+  readonly privilege?: 'U' | 'S' | 'M';
+}
+
 export interface BootOptions {
   /** Folder that save() filled: go on from there instead of booting. */
   readonly restoreFrom?: string;
@@ -91,6 +99,10 @@ export interface Driver {
   attachDisplay(id: string): Promise<ConsoleSession>;
   /** JSON for people and dashboards. */
   stats(id: string): Promise<Readonly<Record<string, unknown>>>;
+  /** Harts and devices, as JSON. Throws 'unsupported' where a driver cannot look into its guests. */
+  inspect(id: string): Promise<object>;
+  /** The page walk of an address (hex text). */
+  translate(id: string, at: TranslateAt): Promise<object>;
   /** Called for changes that nobody asked for: it powered off, crashed, paused by itself. */
   onChange(listener: GuestListener): void;
   /** Called every few seconds: keeps logs short, and whatever else must be looked after. */

@@ -81,6 +81,15 @@ export class AgentServer implements Startable {
       }),
       AttachConsole: (stream) => this.#attach(stream, relayConsole),
       AttachDisplay: (stream) => this.#attach(stream, relayDisplay),
+      Inspect: this.#unary(async ({ instanceId }) => {
+        const { instance } = this.#supervisor.get(instanceId);
+        return { json: JSON.stringify(await this.#driver.inspect(instance.id)) };
+      }),
+      Translate: this.#unary(async ({ instanceId, address, hart, privilege }) => {
+        const { instance } = this.#supervisor.get(instanceId);
+        const at = { address, hart, privilege: privilegeOf(privilege) };
+        return { json: JSON.stringify(await this.#driver.translate(instance.id, at)) };
+      }),
     };
   }
 
@@ -135,6 +144,12 @@ export class AgentServer implements Startable {
     });
     stream.on('error', () => {});
   }
+}
+
+function privilegeOf(text: string): 'U' | 'S' | 'M' | undefined {
+  if (text === '') return undefined;
+  if (text === 'U' || text === 'S' || text === 'M') return text;
+  throw new CumuletError('invalid', `There is no privilege ${text}: it is U, S or M.`);
 }
 
 export function serviceError(error: unknown): Partial<grpc.StatusObject> & { details: string } {

@@ -8,6 +8,8 @@ export * from './board/lines.ts';
 export * from './board/loader.ts';
 export * from './board/memory-map.ts';
 export * from './board/signals.ts';
+export * from './debug/devices.ts';
+export * from './debug/disassemble.ts';
 export * from './debug/exits.ts';
 export * from './debug/look.ts';
 export * from './debug/page-walk.ts';

@@ -3,7 +3,7 @@
 // control protocol carries a version: a supervisor accepts any version up to its own.
 //
 // Control socket (Unix stream): one JSON object a line, UTF-8.
-//   on connect the guest says  {"hello":"cumulet-guest","version":1,"id":"<guest id>","pid":123,"state":"running"}
+//   on connect the guest says  {"hello":"cumulet-guest","version":2,"id":"<guest id>","pid":123,"state":"running"}
 //   request                    {"id":7,"method":"pause","params":{...}}
 //   answer                     {"id":7,"result":{...}}   or   {"id":7,"error":{"code":"conflict","message":"..."}}
 //   event, to all connections  {"event":"state","state":"paused","reason":"..."}
@@ -30,7 +30,10 @@
 
 import type { BalloonStats } from '#emulator';
 
-export const CONTROL_VERSION = 1;
+import type { GuestInspection, GuestTranslation, PrivilegeLetter } from './inspection.ts';
+
+/** 2: inspect and translate, balloon. */
+export const CONTROL_VERSION = 2;
 
 /** Exit status of a guest process. */
 export const EXIT = {
@@ -157,6 +160,13 @@ export interface ControlMethods {
   /** Asks the guest to make do with so much memory; what it gives up goes back to the host. */
   balloon: { params: { memoryMiB: number }; result: Record<string, never> };
   stats: { params: Record<string, never>; result: GuestStats };
+  /** Everything about harts and devices, while the guest runs or is paused. 'conflict' before it has started. */
+  inspect: { params: Record<string, never>; result: GuestInspection };
+  /**
+   * The page walk of an address (hex text) by a hart's tables, as its present mode would walk, or another one. 'invalid':
+   * there is no such hart.
+   */
+  translate: { params: { address: string; hart?: number; privilege?: PrivilegeLetter }; result: GuestTranslation };
 }
 
 export interface GuestStats {

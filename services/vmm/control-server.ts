@@ -100,6 +100,12 @@ const PARAMETERS: Record<keyof ControlMethods, (params: Record<string, unknown>)
   memory: ({ socket }) => socket === undefined || isPath(socket),
   saveState: ({ file }) => isPath(file),
   restoreState: ({ file }) => isPath(file),
+  inspect: () => true,
+  translate: ({ address, hart, privilege }) =>
+    typeof address === 'string' &&
+    /^0x[0-9a-f]{1,16}$/i.test(address) &&
+    (hart === undefined || (Number.isInteger(hart) && (hart as number) >= 0)) &&
+    (privilege === undefined || privilege === 'U' || privilege === 'S' || privilege === 'M'),
   balloon: ({ memoryMiB }) => Number.isInteger(memoryMiB) && (memoryMiB as number) > 0,
   resizeConsole: ({ columns, rows }) => isSize(columns) && isSize(rows),
 };

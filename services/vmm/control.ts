@@ -59,6 +59,8 @@ export function controlSubject(id: string, guest: Guest): ControlSubject {
         return {};
       },
       stats: () => guest.stats(),
+      inspect: () => guest.inspect(),
+      translate: ({ address, hart, privilege }) => guest.translate(BigInt(address), hart ?? 0, privilege),
     },
   };
 }

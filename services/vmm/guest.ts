@@ -18,6 +18,7 @@ import {
   Framebuffer,
   type GuestMemory,
   gunzip,
+  type HartLook,
   hartWords,
   MAX_HARTS,
   MAX_RAM_BYTES,
@@ -44,6 +45,14 @@ import { GuestRam } from './guest-ram.ts';
 import type { Firmware } from './hart-messages.ts';
 import { HartThreads } from './hart-threads.ts';
 import { hostTime } from './host-time.ts';
+import {
+  type GuestInspection,
+  type GuestTranslation,
+  inspectDevices,
+  inspectHarts,
+  inspectTranslation,
+  type PrivilegeLetter,
+} from './inspection.ts';
 import { interpreterModule } from './interpreter-module.ts';
 import type { DebuggedGuest } from './machine-debug.ts';
 import { MemorySocket } from './memory-socket.ts';
@@ -390,6 +399,31 @@ export class Guest {
     const device = this.#balloon();
     if (!device.live) throw new CumuletError('conflict', 'the guest has no driver for its memory balloon (yet)');
     device.setTarget(((all - memoryMiB) * MIB) / BALLOON_PAGE);
+  }
+
+  /** Looks inside, without stopping it: each hart answers between two slices. */
+  async inspect(): Promise<GuestInspection> {
+    const harts = await this.#look();
+    return {
+      state: this.#state,
+      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      memoryMib: this.#config.memoryMiB,
+      harts: inspectHarts(this.#board, this.#ram, harts),
+      devices: inspectDevices(this.#board, this.#ram),
+    };
+  }
+
+  async translate(address: bigint, hart: number, privilege?: PrivilegeLetter): Promise<GuestTranslation> {
+    const look = (await this.#look())[hart];
+    if (look === undefined)
+      throw new CumuletError('invalid', `the guest has harts 0 to ${this.#config.harts - 1}, and no hart ${hart}`);
+    return inspectTranslation(this.#ram, look, address, privilege ?? look.privilege);
+  }
+
+  #look(): Promise<HartLook[]> {
+    if (this.#state === 'starting' || isFinal(this.#state))
+      throw new CumuletError('conflict', `the guest is ${this.#state}: there is nothing to look at`);
+    return this.#threads.look();
   }
 
   async stats(): Promise<GuestStats> {

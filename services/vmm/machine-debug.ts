@@ -21,6 +21,7 @@ import type { GuestState } from './contract.ts';
 import type { Register } from './gdb/registers.ts';
 import type { Action, GdbTarget, Stop, Watchpoint } from './gdb/target.ts';
 import type { HartThreads } from './hart-threads.ts';
+import { translationState } from './inspection.ts';
 import { isFinal } from './state.ts';
 import { walkText } from './walk-text.ts';
 
@@ -210,14 +211,7 @@ export class MachineDebug implements GdbTarget {
   }
 
   async #translation(hart: number, physical: boolean): Promise<TranslationState> {
-    const { csrs, privilege } = await this.#look(hart);
-    const machine = physical || privilege === 'M';
-    return {
-      satp: BigInt(csrs.satp!),
-      mstatus: BigInt(csrs.mstatus!),
-      menvcfg: BigInt(csrs.menvcfg!),
-      privilege: machine ? 3 : privilege === 'S' ? 1 : 0,
-    };
+    return translationState(await this.#look(hart), physical ? 'M' : undefined);
   }
 
   async #pauseAll(): Promise<void> {

@@ -171,8 +171,13 @@ export function driverSuite(name: string, makeHarness: () => Promise<DriverHarne
     it('has statistics of running guests alone', async () => {
       const { instance } = await booted();
       expect(await driver.stats(instance.id)).toMatchObject({ state: 'running' });
+      // These guests show nothing of their inside: a pretend one has none, a scripted one is of an older version.
+      await expect(driver.inspect(instance.id)).rejects.toMatchObject({ code: 'unsupported' });
       await driver.powerOff(instance.id);
       await expect(driver.stats(instance.id)).rejects.toMatchObject({ code: 'conflict' });
+      await expect(driver.inspect(instance.id)).rejects.toMatchObject({ code: 'conflict' });
+      const at = { address: '0x0', hart: 0 };
+      await expect(driver.translate(instance.id, at)).rejects.toMatchObject({ code: 'conflict' });
     });
 
     it('finds its guests again after a restart, running and paused', async () => {

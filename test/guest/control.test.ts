@@ -43,7 +43,7 @@ afterEach(async () => {
 describe('a supervised guest', () => {
   it('says hello, prints to all clients and to its log, and powers off with exit code 0, leaving no sockets', async () => {
     const guest = await start();
-    expect(guest.hello).toMatchObject({ version: 1, id: 'g1', pid: guest.pid });
+    expect(guest.hello).toMatchObject({ version: 2, id: 'g1', pid: guest.pid });
     expect(Number(readFileSync(guest.config.pidFile, 'utf8'))).toBe(guest.pid);
     await guest.sees(/~ # /);
     // One who comes later sees the end of what was printed.

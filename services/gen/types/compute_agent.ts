@@ -11,6 +11,8 @@ import type { DestroyResponse as _compute_v1_DestroyResponse, DestroyResponse__O
 import type { Disk as _compute_v1_Disk, Disk__Output as _compute_v1_Disk__Output } from './compute/v1/Disk.ts';
 import type { Display as _compute_v1_Display, Display__Output as _compute_v1_Display__Output } from './compute/v1/Display.ts';
 import type { Heartbeat as _compute_v1_Heartbeat, Heartbeat__Output as _compute_v1_Heartbeat__Output } from './compute/v1/Heartbeat.ts';
+import type { InspectRequest as _compute_v1_InspectRequest, InspectRequest__Output as _compute_v1_InspectRequest__Output } from './compute/v1/InspectRequest.ts';
+import type { InspectResponse as _compute_v1_InspectResponse, InspectResponse__Output as _compute_v1_InspectResponse__Output } from './compute/v1/InspectResponse.ts';
 import type { InstanceSpec as _compute_v1_InstanceSpec, InstanceSpec__Output as _compute_v1_InstanceSpec__Output } from './compute/v1/InstanceSpec.ts';
 import type { ListRequest as _compute_v1_ListRequest, ListRequest__Output as _compute_v1_ListRequest__Output } from './compute/v1/ListRequest.ts';
 import type { ListResponse as _compute_v1_ListResponse, ListResponse__Output as _compute_v1_ListResponse__Output } from './compute/v1/ListResponse.ts';
@@ -23,6 +25,8 @@ import type { SpawnRequest as _compute_v1_SpawnRequest, SpawnRequest__Output as 
 import type { SpawnResponse as _compute_v1_SpawnResponse, SpawnResponse__Output as _compute_v1_SpawnResponse__Output } from './compute/v1/SpawnResponse.ts';
 import type { StatsRequest as _compute_v1_StatsRequest, StatsRequest__Output as _compute_v1_StatsRequest__Output } from './compute/v1/StatsRequest.ts';
 import type { StatsResponse as _compute_v1_StatsResponse, StatsResponse__Output as _compute_v1_StatsResponse__Output } from './compute/v1/StatsResponse.ts';
+import type { TranslateRequest as _compute_v1_TranslateRequest, TranslateRequest__Output as _compute_v1_TranslateRequest__Output } from './compute/v1/TranslateRequest.ts';
+import type { TranslateResponse as _compute_v1_TranslateResponse, TranslateResponse__Output as _compute_v1_TranslateResponse__Output } from './compute/v1/TranslateResponse.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -41,6 +45,8 @@ export interface ProtoGrpcType {
       Disk: MessageTypeDefinition<_compute_v1_Disk, _compute_v1_Disk__Output>
       Display: MessageTypeDefinition<_compute_v1_Display, _compute_v1_Display__Output>
       Heartbeat: MessageTypeDefinition<_compute_v1_Heartbeat, _compute_v1_Heartbeat__Output>
+      InspectRequest: MessageTypeDefinition<_compute_v1_InspectRequest, _compute_v1_InspectRequest__Output>
+      InspectResponse: MessageTypeDefinition<_compute_v1_InspectResponse, _compute_v1_InspectResponse__Output>
       InstanceSpec: MessageTypeDefinition<_compute_v1_InstanceSpec, _compute_v1_InstanceSpec__Output>
       ListRequest: MessageTypeDefinition<_compute_v1_ListRequest, _compute_v1_ListRequest__Output>
       ListResponse: MessageTypeDefinition<_compute_v1_ListResponse, _compute_v1_ListResponse__Output>
@@ -55,6 +61,8 @@ export interface ProtoGrpcType {
       SpawnResponse: MessageTypeDefinition<_compute_v1_SpawnResponse, _compute_v1_SpawnResponse__Output>
       StatsRequest: MessageTypeDefinition<_compute_v1_StatsRequest, _compute_v1_StatsRequest__Output>
       StatsResponse: MessageTypeDefinition<_compute_v1_StatsResponse, _compute_v1_StatsResponse__Output>
+      TranslateRequest: MessageTypeDefinition<_compute_v1_TranslateRequest, _compute_v1_TranslateRequest__Output>
+      TranslateResponse: MessageTypeDefinition<_compute_v1_TranslateResponse, _compute_v1_TranslateResponse__Output>
     }
   }
 }

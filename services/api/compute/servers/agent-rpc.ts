@@ -44,6 +44,27 @@ export class AgentRpc {
     return JSON.parse(json);
   }
 
+  /** Harts and devices, as the guest's driver shows them. */
+  async inspect(records: Records, server: Server): Promise<unknown> {
+    const client = this.#client(records, server);
+    const { json } = await answer<{ json: string }>((options, done) =>
+      client.inspect({ instanceId: server.id }, options, done as never),
+    );
+    return JSON.parse(json);
+  }
+
+  async translate(
+    records: Records,
+    server: Server,
+    at: { address: string; hart: number; privilege: string },
+  ): Promise<unknown> {
+    const client = this.#client(records, server);
+    const { json } = await answer<{ json: string }>((options, done) =>
+      client.translate({ instanceId: server.id, ...at }, options, done as never),
+    );
+    return JSON.parse(json);
+  }
+
   attachConsole(records: Records, server: Server): ConsoleStream {
     const stream = this.#client(records, server).attachConsole();
     stream.write({ instanceId: server.id });

@@ -9,6 +9,7 @@ import { consoleRoutes } from './consoles.ts';
 import { crudRoutes } from './crud.ts';
 import { diagnosticsRoutes } from './diagnostics.ts';
 import { EXPLANATION_ROUTES } from './explanation.ts';
+import { inspectionRoutes } from './inspection.ts';
 import { INSTANCE_ACTION_ROUTES } from './instance-actions.ts';
 import { METADATA_ROUTES } from './metadata.ts';
 import { InstanceNumbers } from './numbers.ts';
@@ -33,6 +34,7 @@ export function servers(init: Omit<ConsoleSocketComponents, 'agents'>): Servers 
       ...ACTION_ROUTES,
       ...consoleRoutes(components),
       ...diagnosticsRoutes(components),
+      ...inspectionRoutes(components),
       ...METADATA_ROUTES,
       ...TAG_ROUTES,
       ...ATTACHMENT_ROUTES,

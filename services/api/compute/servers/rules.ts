@@ -65,4 +65,8 @@ export const SERVER_RULES: Rules = {
   [`${api}:os-instance-actions:events:details`]: PROJECT_ADMIN,
   // Ours: why a server went where it went.
   [`${api}:cumulet-explanation:show`]: PROJECT_READER,
+  // Ours: registers, page walks, virtqueues. They are the guest's own and show nothing of its host, so that its owner may
+  // look; they may hold secrets of the guest's programs, so that a reader may not, as with the console.
+  [`${api}:cumulet-inspection:show`]: PROJECT_MEMBER,
+  [`${api}:cumulet-inspection:translate`]: PROJECT_MEMBER,
 };

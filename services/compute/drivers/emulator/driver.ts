@@ -15,6 +15,7 @@ import type {
   GuestListener,
   GuestView,
   Instance,
+  TranslateAt,
 } from '../../driver.ts';
 import type { InstanceSpec } from '../../spec.ts';
 import { attachToConsole, readTail, shorten } from './console.ts';
@@ -45,6 +46,8 @@ export interface EmulatorInit {
 /** What a guest process takes besides the guest's memory. */
 const PROCESS_MIB = 64;
 const SAVE_MS = 180_000;
+/** The control protocol knows `inspect` and `translate` since then. */
+const INSPECT_VERSION = 2;
 /** How long a new agent waits for the answer of a guest that it takes over. */
 const TAKE_OVER_MS = 3000;
 const POWER_OFF_MS = 5000;
@@ -255,6 +258,14 @@ export class EmulatorDriver implements Driver {
     return { ...(await guest.request('stats', {})), pid: guest.process.pid };
   }
 
+  async inspect(id: string): Promise<object> {
+    return this.#inspectable(id).request('inspect', {});
+  }
+
+  async translate(id: string, at: TranslateAt): Promise<object> {
+    return this.#inspectable(id).request('translate', { ...at });
+  }
+
   onChange(listener: GuestListener): void {
     this.#changed = listener;
   }
@@ -266,6 +277,15 @@ export class EmulatorDriver implements Driver {
       await shorten(layout.consoleLog, limit, limit / 8);
       await shorten(layout.log, limit, limit / 8);
     }
+  }
+
+  #inspectable(id: string): Guest {
+    const guest = this.#guest(id);
+    if (guest.protocol >= INSPECT_VERSION) return guest;
+    throw new CumuletError(
+      'unsupported',
+      `The guest of instance ${id} was started by an older version, which shows nothing of its inside. Reboot it.`,
+    );
   }
 
   #guest(id: string): Guest {

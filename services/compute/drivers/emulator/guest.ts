@@ -87,6 +87,11 @@ export class Guest {
     while ((this.#state === 'crashed' || this.#state === 'stopped') && this.#ended === undefined) await sleep(5);
   }
 
+  /** The version of the control protocol that it speaks. */
+  get protocol(): number {
+    return this.#control?.hello.version ?? 0;
+  }
+
   /** It lives and did not answer yet: goes on trying, and tells what comes of it. */
   keepTrying(): void {
     void this.#lost();

@@ -15,6 +15,8 @@ import type {
 } from '../../driver.ts';
 import { type FakeGuest, type FakeOperation, type FakeScript, FakeWorld } from './world.ts';
 
+const NOTHING_INSIDE = 'A pretend guest has nothing inside.';
+
 export interface FakeInit {
   readonly world?: FakeWorld;
   readonly script?: FakeScript;
@@ -150,6 +152,15 @@ export class FakeDriver implements Driver {
   async stats(id: string): Promise<Readonly<Record<string, unknown>>> {
     const guest = this.#guest(id);
     return { state: guest.power, boots: guest.boots };
+  }
+
+  async inspect(id: string): Promise<object> {
+    this.#guest(id);
+    throw new CumuletError('unsupported', NOTHING_INSIDE);
+  }
+
+  async translate(id: string): Promise<object> {
+    return this.inspect(id);
   }
 
   onChange(listener: GuestListener): void {
