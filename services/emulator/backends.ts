@@ -33,6 +33,18 @@ export interface ConsoleBackend {
   onInput(receive: (bytes: Uint8Array) => void): void;
 }
 
+/** The host's end of a named port of a console device. */
+export interface PortBackend {
+  write(bytes: Uint8Array): void;
+  /** `receive` keeps all that it is given; false: no more until onDrain. */
+  onInput(receive: (bytes: Uint8Array) => boolean): void;
+  onDrain(): void;
+  /** Whether anyone is at the host's end, told as it changes. */
+  onOpen(changed: (open: boolean) => void): void;
+  /** A program in the guest has opened the port, or closed it. */
+  onGuestOpen(open: boolean): void;
+}
+
 export interface EntropyBackend {
   fill(into: Uint8Array): void;
 }

@@ -45,7 +45,7 @@ export { PageScanner } from './snapshot/page-scanner.ts';
 export * from './snapshot/stream.ts';
 export { BALLOON_PAGE, type BalloonStats, VirtioBalloon } from './virtio/balloon.ts';
 export { VirtioBlock } from './virtio/block.ts';
-export { VirtioConsole } from './virtio/console.ts';
+export { MAX_CONSOLE_PORTS, VirtioConsole } from './virtio/console.ts';
 export type { VirtioDevice } from './virtio/device.ts';
 export { VirtioGpu } from './virtio/gpu.ts';
 export { type PointerReport, TABLET_RANGE, VirtioKeyboard, VirtioPowerButton, VirtioTablet } from './virtio/input.ts';

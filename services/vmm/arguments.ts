@@ -22,6 +22,7 @@ export interface EmulatorArguments {
   readonly harts: number;
   readonly disks: readonly { path: string; format: 'raw' | 'qcow2'; readOnly: boolean }[];
   readonly nets: readonly EmulatorNet[];
+  readonly ports: readonly { name: string; socket: string }[];
   readonly vsock?: { socket: string; cid?: number };
   readonly display?: { width: number; height: number };
   readonly vnc?: { host: string; port: number };
@@ -53,6 +54,8 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
                      SOCKET,mac=02:00:00:00:00:01,framing=vnet-hdr,offloads=on; may be repeated.
                      With offloads=on the switch takes large sends and frames without checksums
   --gpu WxH          a screen, a keyboard and a pointer: --gpu 1024x768
+  --port NAME=SOCKET a named byte stream: the port NAME of the virtio console in the guest (/dev/virtio-ports/NAME where
+                     there is udev), this Unix socket on the host; up to seven times
   --vsock SOCKET     a vsock: connect to this Unix socket and say "CONNECT port" to reach a port of the guest; a port n of
                      the host (CID 2) is the socket SOCKET_n. SOCKET,cid=7 for a context id other than 3
   --vnc HOST:PORT    serve the screen to VNC viewers there, without a password (implies --gpu; port 0: any free one)
@@ -83,6 +86,7 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
   const values = new Map<string, string>();
   const disks: { path: string; format: 'raw' | 'qcow2'; readOnly: boolean }[] = [];
   const nets: EmulatorNet[] = [];
+  const ports: { name: string; socket: string }[] = [];
   let help = false;
   let noReboot = false;
   let deterministic = false;
@@ -109,6 +113,7 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
     const value = inline ?? argv[++i] ?? wrong(`${name} needs a value`);
     if (name === '--disk') disks.push(disk(value));
     else if (name === '--net') nets.push(net(value));
+    else if (name === '--port') ports.push(port(value));
     else if (values.has(name)) wrong(`${name} is given twice`);
     else values.set(name, value);
   }
@@ -135,6 +140,7 @@ export function parseArguments(argv: readonly string[]): EmulatorArguments {
     harts: whole('--harts', values.get('--harts') ?? '1'),
     disks,
     nets,
+    ports,
     vsock: values.has('--vsock') ? vsock(values.get('--vsock')!) : undefined,
     display: gpu !== undefined ? screenSize(gpu) : vnc !== undefined ? DEFAULT_SCREEN : undefined,
     vnc: vnc === undefined ? undefined : address(vnc),
@@ -170,6 +176,7 @@ const VALUED = new Set([
   '--gpu',
   '--vnc',
   '--vsock',
+  '--port',
   '--control',
   '--restore',
   '--seed',
@@ -211,6 +218,12 @@ function disk(text: string): { path: string; format: 'raw' | 'qcow2'; readOnly: 
   const path = readOnly ? text.slice(0, -3) : text;
   if (path === '') wrong('--disk needs a file');
   return { path, readOnly, format: path.endsWith('.qcow2') ? 'qcow2' : 'raw' };
+}
+
+function port(text: string): { name: string; socket: string } {
+  const [, name, socket] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || socket === undefined) return wrong(`--port takes NAME=SOCKET, not "${text}"`);
+  return { name, socket };
 }
 
 function vsock(text: string): { socket: string; cid?: number } {

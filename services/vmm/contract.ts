@@ -95,6 +95,13 @@ export interface GuestVsock {
   readonly cid?: number;
 }
 
+/** A byte stream between a program of the guest (/dev/virtio-ports/<name>) and one of the host. */
+export interface GuestPort {
+  readonly name: string;
+  /** Where the guest process listens; one client at a time. */
+  readonly socket: string;
+}
+
 export interface GuestConfig {
   readonly id: string;
   readonly name: string;
@@ -111,6 +118,8 @@ export interface GuestConfig {
   /** Absent: no screen, and nothing is paid for one. */
   readonly display?: GuestDisplay;
   readonly vsock?: GuestVsock;
+  /** Ports of the virtio console device, in order; 7 at most. */
+  readonly ports?: readonly GuestPort[];
   /** Everything that the serial console prints is appended here. */
   readonly consoleLog: string;
   readonly consoleSocket: string;

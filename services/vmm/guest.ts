@@ -20,6 +20,7 @@ import {
   gunzip,
   type HartLook,
   hartWords,
+  MAX_CONSOLE_PORTS,
   MAX_HARTS,
   MAX_RAM_BYTES,
   newStateMemory,
@@ -56,6 +57,7 @@ import {
 import { interpreterModule } from './interpreter-module.ts';
 import type { DebuggedGuest } from './machine-debug.ts';
 import { MemorySocket } from './memory-socket.ts';
+import { PortSocket } from './port-socket.ts';
 import type { InputSink } from './rfb/session.ts';
 import type { SavedState } from './snapshot-folder.ts';
 import { type GuestEvent, isFinal, transition } from './state.ts';
@@ -82,12 +84,21 @@ export interface GuestOptions {
   readonly threads?: HartThreads;
 }
 
+/** What a guest's devices have on the host's side. */
+interface GuestBackends {
+  readonly disks: { backend: BlockBackend; serial: string }[];
+  readonly sockets: FrameSocket[];
+  readonly ports: PortSocket[];
+  readonly vsock: VsockSocket | undefined;
+}
+
 export class Guest {
   readonly #config: GuestConfig;
   readonly #options: GuestOptions;
   readonly #hub: ConsoleHub;
   readonly #disks: { backend: BlockBackend; serial: string }[];
   readonly #sockets: FrameSocket[];
+  readonly #ports: PortSocket[];
   readonly #vsock: VsockSocket | undefined;
   readonly #screen: Framebuffer | undefined;
   readonly #memory: GuestRam;
@@ -113,6 +124,7 @@ export class Guest {
     check(config);
     const disks: { backend: BlockBackend; serial: string }[] = [];
     const sockets: FrameSocket[] = [];
+    const ports: PortSocket[] = [];
     const vsock = config.vsock === undefined ? undefined : new VsockSocket(config.vsock.socket);
     try {
       for (const disk of config.disks) {
@@ -126,11 +138,16 @@ export class Guest {
         sockets.push(socket);
         await socket.listen(nic.socket);
       }
+      for (const { socket } of config.ports ?? []) {
+        const port = new PortSocket();
+        ports.push(port);
+        await port.listen(socket);
+      }
       await vsock?.listen();
-      return new Guest(config, hub, disks, sockets, vsock, options);
+      return new Guest(config, hub, { disks, sockets, ports, vsock }, options);
     } catch (error) {
       for (const { backend } of disks) await backend.close();
-      for (const socket of sockets) await socket.close();
+      for (const socket of [...sockets, ...ports]) await socket.close();
       await vsock?.close();
       throw error;
     }
@@ -139,9 +156,7 @@ export class Guest {
   private constructor(
     config: GuestConfig,
     hub: ConsoleHub,
-    disks: { backend: BlockBackend; serial: string }[],
-    sockets: FrameSocket[],
-    vsock: VsockSocket | undefined,
+    { disks, sockets, ports, vsock }: GuestBackends,
     options: GuestOptions,
   ) {
     this.#config = config;
@@ -149,6 +164,7 @@ export class Guest {
     this.#hub = hub;
     this.#disks = disks;
     this.#sockets = sockets;
+    this.#ports = ports;
     this.#vsock = vsock;
     const { display } = config;
     this.#screen = display === undefined ? undefined : new Framebuffer(display.width, display.height);
@@ -386,9 +402,8 @@ export class Guest {
 
   resizeConsole(columns: number, rows: number): void {
     const device = this.#devices.devices.find((candidate) => candidate instanceof VirtioConsole);
-    if (device === undefined)
+    if (device?.resize(columns, rows) !== true)
       throw new CumuletError('unsupported', 'the console of this guest is a serial line, which has no size');
-    device.resize(columns, rows);
   }
 
   /** 'conflict' when no driver in the guest has the balloon; 'invalid' for more than the guest has, or none. */
@@ -460,7 +475,7 @@ export class Guest {
     await this.#threads.end();
     await this.#devices.quiesce();
     for (const { backend } of this.#disks) await backend.close();
-    for (const socket of this.#sockets) await socket.close();
+    for (const socket of [...this.#sockets, ...this.#ports]) await socket.close();
     await this.#vsock?.close();
   }
 
@@ -486,6 +501,7 @@ export class Guest {
       const options = { mac: macBytes(nic.mac), mtu: nic.mtu, offloads: true, queuePairs: queues };
       return { type: 'net', backend: this.#sockets[index]!, options };
     });
+    const ports = (this.#config.ports ?? []).map(({ name }, index) => ({ name, backend: this.#ports[index]! }));
     // A second login that nobody asked for would mix with the first one's.
     const hvc = /\bhvc0\b/.test(this.#config.append ?? '');
     return [
@@ -494,7 +510,9 @@ export class Guest {
       ),
       ...nics,
       { type: 'rng', backend: { fill: (into) => randomFillSync(into) } },
-      ...(hvc ? [{ type: 'console', backend: hub.device('hvc0') } as const] : []),
+      ...(hvc || ports.length > 0
+        ? [{ type: 'console', console: hvc ? hub.device('hvc0') : undefined, ports } as const]
+        : []),
       { type: 'power-button' },
       ...(this.#screen === undefined
         ? []
@@ -646,6 +664,8 @@ function check(config: GuestConfig): void {
     if (!Number.isInteger(side) || side < MIN_SIDE || side > MAX_SIDE)
       refuse(`a side of a screen has ${MIN_SIDE} to ${MAX_SIDE} pixels, not ${side}`);
   }
+  if ((config.ports ?? []).length >= MAX_CONSOLE_PORTS)
+    refuse(`a guest has ${MAX_CONSOLE_PORTS - 1} named ports at most, not ${config.ports!.length}`);
   const cid = config.vsock?.cid ?? DEFAULT_CID;
   if (!Number.isInteger(cid) || cid < DEFAULT_CID || cid >= 0xffff_ffff)
     refuse(`a guest's context id is ${DEFAULT_CID} at least, and no reserved one: not ${cid}`);

@@ -123,6 +123,7 @@ function configOf(options: EmulatorArguments): GuestConfig {
       offloads: net.offloads,
     })),
     vsock: options.vsock,
+    ports: options.ports,
     display: options.display === undefined ? undefined : { ...options.display, socket: '' },
     consoleLog: '',
     consoleSocket: '',

@@ -1,6 +1,6 @@
 // What a program in a guest gets of its disk and its network, ours and QEMU's with its user-mode back end, in turn:
 //
-//   bin/node test/bench/devices.ts [read] [send] [receive] [rounds=5]        all three unless some are named
+//   bin/node test/bench/devices.ts [read] [send] [receive] [rounds=5] [translate=on]        all three unless some are named
 //
 // The guest runs test/bench/guest/throughput.c (riscv64-linux-gnu-gcc builds it here): a disk read with O_DIRECT in requests
 // of 1 MiB, TCP from and to the guest. Our guest talks through its frame socket and a VSwitch in a process of its own to a
@@ -46,7 +46,7 @@ async function ours(disk: string): Promise<Machine> {
   const socket = join(folder, `nic-${Math.random().toString(36).slice(2, 8)}.sock`);
   const net = `${socket},mac=${GUEST.mac},framing=vnet-hdr,offloads=on`;
   const args = ['--kernel', kernel, '--initrd', initrd, '--append', 'console=ttyS0 quiet rescue', '--memory', '256'];
-  const console = new Console(EMULATOR, [...args, '--disk', `${disk},ro`, '--net', net]);
+  const console = new Console(EMULATOR, [...args, '--translate', translate, '--disk', `${disk},ro`, '--net', net]);
   const peer: ChildProcess = fork(fileURLToPath(new URL('../support/local-switch.ts', import.meta.url)), [
     socket,
     'on',
@@ -133,6 +133,7 @@ async function compare(name: string, kind: Kind, disk: string, rounds: number): 
 
 const words = process.argv.slice(2);
 const rounds = Number(words.find((word) => word.startsWith('rounds='))?.slice(7) ?? 5);
+const translate = words.find((word) => word.startsWith('translate='))?.slice(10) ?? 'on';
 const named = KINDS.filter((kind) => words.includes(kind));
 try {
   await writeFile(initrd, await throughputInitrd(folder));

@@ -39,7 +39,10 @@ export class LocalSwitch {
         toTunnel: () => undefined,
       },
     });
-    this.vswitch.apply({ networks: [networkConfig()], routers: [], securityGroups: [] });
+    const network = networkConfig();
+    // Without groups: nothing would be let through.
+    const ports = network.ports.map((port) => ({ ...port, portSecurity: false }));
+    this.vswitch.apply({ networks: [{ ...network, ports }], routers: [], securityGroups: [] });
     this.peer = new TcpPeer({
       ...{ mac: PEER.mac, ip: PEER.ip, mtu: MTU, burst: LARGE_SEND },
       send: (bytes, offload) => this.vswitch.fromPort(this.#port('b'), bytes, offload),

@@ -7,7 +7,7 @@ import { BOARD_SIGNAL, type PowerRequest } from '../board/signals.ts';
 import type { Framebuffer } from '../display/framebuffer.ts';
 import { balloonSlot, VirtioBalloon } from '../virtio/balloon.ts';
 import { type BlockOptions, blockSlot, VirtioBlock } from '../virtio/block.ts';
-import { consoleSlot, VirtioConsole } from '../virtio/console.ts';
+import { type ConsoleOptions, consoleSlot, VirtioConsole } from '../virtio/console.ts';
 import type { DeviceHost, VirtioDevice } from '../virtio/device.ts';
 import { gpuSlot, VirtioGpu } from '../virtio/gpu.ts';
 import {
@@ -26,7 +26,7 @@ import { VirtioVsock, vsockSlot } from '../virtio/vsock.ts';
 export type DeviceSpec =
   | { readonly type: 'block'; readonly backend: BlockBackend; readonly serial: string; readonly options?: BlockOptions }
   | { readonly type: 'net'; readonly backend: FrameBackend; readonly options: NetOptions }
-  | { readonly type: 'console'; readonly backend: ConsoleBackend }
+  | ({ readonly type: 'console' } & ConsoleOptions)
   | { readonly type: 'rng'; readonly backend: EntropyBackend }
   | { readonly type: 'gpu'; readonly screen: Framebuffer }
   | { readonly type: 'keyboard' }
@@ -42,7 +42,7 @@ export function slotOf(spec: DeviceSpec): VirtioSlot {
     case 'net':
       return netSlot(spec.options);
     case 'console':
-      return consoleSlot();
+      return consoleSlot(spec);
     case 'rng':
       return rngSlot;
     case 'gpu':
@@ -67,7 +67,7 @@ function deviceOf(spec: DeviceSpec, host: DeviceHost): VirtioDevice {
     case 'net':
       return new VirtioNet(host, spec.backend, spec.options);
     case 'console':
-      return new VirtioConsole(host, spec.backend);
+      return new VirtioConsole(host, spec);
     case 'rng':
       return new VirtioRng(host, spec.backend);
     case 'gpu':

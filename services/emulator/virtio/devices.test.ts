@@ -307,7 +307,7 @@ class Screen implements ConsoleBackend {
 describe('virtio-console', () => {
   const make = (): { rig: Rig; driver: Driver; screen: Screen } => {
     const screen = new Screen();
-    const rig = new Rig([{ type: 'console', backend: screen }]);
+    const rig = new Rig([{ type: 'console', console: screen }]);
     const driver = rig.driver(0);
     driver.start([0], [8, 8]);
     rig.devices.service();
@@ -389,7 +389,7 @@ it('every device goes on where it was saved: same registers, same place in its r
       { type: 'block', backend: new MemoryDisk(4096), serial: 's' },
       { type: 'net', backend: new Wire(), options: { mac: new Uint8Array(6), offloads: false } },
       { type: 'rng', backend: { fill: (into: Uint8Array) => into.fill(5) } },
-      { type: 'console', backend: new Screen() },
+      { type: 'console', console: new Screen() },
       { type: 'power-button' },
     ] as const;
   const rig = new Rig(specs());

@@ -29,6 +29,11 @@ const sink = {
   },
   complete: (frame: Uint8Array) => [frame.slice()],
 };
+const port = {
+  ...{ write: () => undefined, onInput: () => undefined, onDrain: () => undefined },
+  onOpen: () => undefined,
+  onGuestOpen: () => undefined,
+};
 const screen = { write: () => undefined, onInput: () => undefined };
 /** `features`: what a hostile driver may switch on beside those of every device. */
 const SPECS: Record<string, { spec: DeviceSpec; queues: number; features?: readonly number[] }> = {
@@ -42,7 +47,19 @@ const SPECS: Record<string, { spec: DeviceSpec; queues: number; features?: reado
     queues: 5,
     features: [0, 1, 2, 7, 8, 11, 15, 17, 18, 20, 21, 22, 23],
   },
-  console: { spec: { type: 'console', backend: screen }, queues: 2 },
+  console: { spec: { type: 'console', console: screen }, queues: 2 },
+  ports: {
+    spec: {
+      type: 'console',
+      console: screen,
+      ports: [
+        { name: 'a', backend: port },
+        { name: 'b', backend: port },
+      ],
+    },
+    queues: 8,
+    features: [0, 1],
+  },
   balloon: { spec: { type: 'balloon' }, queues: 5, features: [1, 2, 5] },
   vsock: {
     spec: {
