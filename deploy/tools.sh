@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 root=$PWD/.cache/tools
 
-# program and the Debian package that brings it
+# program, or a file that is none, and the Debian package that brings it
 wanted='
 etcd etcd-server
 nats-server nats-server
@@ -16,6 +16,9 @@ qemu-img qemu-utils
 openstack python3-openstackclient
 isoinfo genisoimage
 gdb-multiarch gdb-multiarch
+mke2fs e2fsprogs
+/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_jump.bin opensbi
+/usr/lib/u-boot/qemu-riscv64/u-boot.bin u-boot-qemu
 ssh-keygen openssh-client
 gvnccapture gvncviewer
 '
@@ -26,7 +29,8 @@ ip iproute2"
 # Debian's etcd and some others lie in sbin folders for root alone.
 PATH=$root/bin:$root/usr/bin:$root/usr/sbin:$PATH:/usr/sbin:/sbin
 missing=$(echo "$wanted" | while read -r program package; do
-  [ -z "$program" ] || command -v "$program" >/dev/null 2>&1 || echo "$package"
+  [ -z "$program" ] || command -v "$program" >/dev/null 2>&1 || [ -e "$program" ] || [ -e "$root$program" ] ||
+    echo "$package"
 done | sort -u | tr '\n' ' ')
 
 # What is unpacked rather than installed needs to be told where its parts lie.

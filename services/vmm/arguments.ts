@@ -46,7 +46,8 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
   --kernel FILE      a Linux Image (also gzipped) or a vmlinux ELF, started in S-mode
   --initrd FILE      its initial RAM disk
   --append TEXT      its command line
-  --bios FILE        M-mode software (ELF, or flat at 0x80000000) instead of the built-in SBI
+  --bios FILE        M-mode software (ELF, or flat at 0x80000000) instead of the built-in SBI; --kernel is then what it
+                     starts: a kernel, or a flat program such as U-Boot
   --memory MIB       512 unless told (16 to 3584)
   --harts N          1 unless told (1 to 8)
   --disk FILE        a disk, raw or .qcow2 by its name; FILE,ro for a read-only one; may be repeated

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { GuestMemory } from './guest-memory.ts';
-import { gunzip, loadFirmware, loadKernel, placeBelowTop } from './loader.ts';
+import { gunzip, loadFirmware, loadKernel, loadPayload, placeBelowTop } from './loader.ts';
 import { RAM_BASE } from './memory-map.ts';
 
 const MIB = 1 << 20;
@@ -113,5 +113,20 @@ describe('what is loaded beside the kernel', () => {
 
   it('is refused where it would overlap the kernel', () => {
     expect(() => placeBelowTop(ram(16), RAM_BASE + 10 * MIB, 8 * MIB)).toThrow(/need \d+ MiB and the guest has 16 MiB/);
+  });
+});
+
+describe('what firmware starts', () => {
+  it('may be a kernel, or any flat program, which lies where OpenSBI jumps to', () => {
+    expect(loadPayload(ram(), image())).toEqual(loadKernel(ram(), image()));
+    const memory = ram();
+    const program = new Uint8Array(1000).fill(0x13);
+    const entry = RAM_BASE + 0x20_0000;
+    expect(loadPayload(memory, program)).toEqual({ entry, end: entry + 1000 });
+    expect(memory.bytes[0x20_0000 + 999]).toBe(0x13);
+    expect(() => loadPayload(ram(2), program)).toThrow(/does not fit/);
+    expect(() => loadPayload(ram(), new Uint8Array(0))).toThrow(/empty/);
+    // A kernel that was packed is no program.
+    expect(() => loadPayload(ram(), Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, ...new Array(100).fill(0)))).toThrow(/zstd/);
   });
 });

@@ -34,6 +34,12 @@ const DTB_ROOM = 0x1_0000;
 const DYNAMIC_INFO_BYTES = 64;
 const PAGE = 4096;
 
+/** Where OpenSBI's fw_jump goes, from the start of RAM. */
+const FW_JUMP_OFFSET = 0x20_0000;
+
+/** What notAKernel says of a file of no kind that it knows. */
+const NO_HEADER = 'it has no riscv64 kernel header ("RSC\\x05" at offset 56)';
+
 const ELF_MAGIC = 0x464c457f;
 const EM_RISCV = 243;
 const PT_LOAD = 1;
@@ -55,7 +61,7 @@ export function notAKernel(file: Uint8Array): string | undefined {
   if (u32(0) === 0x184d2204 || u32(0) === 0x184c2102) return 'it is compressed with LZ4; decompress it first';
   if (u32(0) === 0x5d && file[4] === 0) return 'it is compressed with LZMA; decompress it first';
   if ((u32(0) & 0xffff) === 0x5a4d) return 'it is an EFI program without a riscv64 kernel header';
-  return 'it has no riscv64 kernel header ("RSC\\x05" at offset 56)';
+  return NO_HEADER;
 }
 
 /** Undoes gzip, which riscv64 kernels often come in (Image.gz, Debian's vmlinuz); other files are returned as they are. */
@@ -106,6 +112,16 @@ export function loadKernel(ram: GuestMemory, file: Uint8Array): Placed {
   }
   ram.bytes.set(file, textOffset);
   return { entry: RAM_BASE + textOffset, end: RAM_BASE + textOffset + size };
+}
+
+/** Loads what firmware starts: a kernel, or a flat program where OpenSBI's fw_jump goes, as QEMU's `-kernel` does. */
+export function loadPayload(ram: GuestMemory, file: Uint8Array): Placed {
+  if (file.length === 0) throw new CumuletError('invalid', 'the program for the firmware to start is empty');
+  if (isElf(file) || notAKernel(file) !== NO_HEADER) return loadKernel(ram, file);
+  if (FW_JUMP_OFFSET + file.length > ram.size)
+    throw new CumuletError('invalid', `the program of ${file.length} bytes does not fit the guest's memory`);
+  ram.bytes.set(file, FW_JUMP_OFFSET);
+  return { entry: RAM_BASE + FW_JUMP_OFFSET, end: RAM_BASE + FW_JUMP_OFFSET + file.length };
 }
 
 /** Loads M-mode software: an ELF, or a flat file (OpenSBI's fw_jump.bin) at RAM_BASE. */

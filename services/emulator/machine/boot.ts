@@ -7,6 +7,7 @@ import {
   type Entry,
   loadFirmware,
   loadKernel,
+  loadPayload,
   placeBelowTop,
   placeDevicetree,
   placeDynamicInfo,
@@ -18,7 +19,10 @@ export interface BootFiles {
   readonly kernel?: Uint8Array;
   readonly initrd?: Uint8Array;
   readonly append?: string;
-  /** M-mode firmware; with a kernel beside it, the kernel lies where OpenSBI's fw_jump expects it, and a2 tells fw_dynamic. */
+  /**
+   * M-mode firmware. With a kernel beside it, or any flat program such as U-Boot, that lies where OpenSBI's fw_jump expects
+   * it, and a2 tells fw_dynamic.
+   */
   readonly bios?: Uint8Array;
 }
 
@@ -43,7 +47,12 @@ export function boot(
   if ((files.append?.length ?? 0) >= MAX_COMMAND_LINE)
     throw new CumuletError('invalid', `a kernel command line has at most ${MAX_COMMAND_LINE - 1} characters`);
   const firmware = files.bios === undefined ? undefined : loadFirmware(ram, files.bios);
-  const kernel = files.kernel === undefined ? undefined : loadKernel(ram, files.kernel);
+  const kernel =
+    files.kernel === undefined
+      ? undefined
+      : files.bios === undefined
+        ? loadKernel(ram, files.kernel)
+        : loadPayload(ram, files.kernel);
   const end = Math.max(firmware?.end ?? 0, kernel?.end ?? 0);
   if (firmware !== undefined && kernel !== undefined && kernel.entry < firmware.end) {
     throw new CumuletError('invalid', 'the firmware and the kernel overlap in memory');
