@@ -62,8 +62,8 @@ export const HELP = `emulator: runs a riscv64 guest (a board like QEMU's "virt")
   --vnc HOST:PORT    serve the screen to VNC viewers there, without a password (implies --gpu; port 0: any free one)
   --control SOCKET   listen for control requests here (pause, save, stats ...)
   --restore FOLDER   go on from a saved machine
-  --translate MODE   on (hot code becomes WebAssembly), off (all is interpreted), or check (each translated run is
-                     repeated by the interpreter and compared; slow); on unless told
+  --translate MODE   on (hot code becomes WebAssembly; unless told), or off (all is interpreted). With --deterministic
+                     both print the same hash
   --no-reboot        end when the guest reboots
   --deterministic    all harts on one thread, time and entropy from the seed: the same run each time. Its last line
                      is a hash of all that the harts did. No --net, --control,
@@ -197,7 +197,7 @@ function whole(name: string, text: string): number {
 }
 
 function translation(text: string): Translation {
-  return TRANSLATIONS.find((mode) => mode === text) ?? wrong(`--translate takes on, off or check, not "${text}"`);
+  return TRANSLATIONS.find((mode) => mode === text) ?? wrong(`--translate takes on or off, not "${text}"`);
 }
 const gdbAddress = (text: string): GdbAddress =>
   parseGdbAddress(text) ?? wrong(`--gdb takes [host:]port or the path of a socket, not "${text}"`);

@@ -75,8 +75,8 @@ export interface GuestNic {
   readonly offloads?: boolean;
 }
 
-/** on: hot code is translated; off: all is interpreted; check: translated runs are repeated by the interpreter. */
-export const TRANSLATIONS = ['on', 'off', 'check'] as const;
+/** on: hot code is translated; off: all is interpreted. */
+export const TRANSLATIONS = ['on', 'off'] as const;
 export type Translation = (typeof TRANSLATIONS)[number];
 
 /** A screen with a keyboard and a pointer. */

@@ -83,6 +83,7 @@ export async function runDeterministic(
     startWallMs: WALL_MS,
     rngSeed,
     sliceLength: () => random.between(SLICE_LOW, SLICE_HIGH),
+    translate: options.translate === 'on',
   });
   const kernel = await input('kernel', options.kernel);
   const files = {

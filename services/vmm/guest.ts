@@ -176,7 +176,7 @@ export class Guest {
     const specs = this.#specs(hub);
     const slots = specs.map(slotOf);
     const module = interpreterModule();
-    const translate = config.translate === 'check' ? 'check' : config.translate !== 'off';
+    const translate = config.translate !== 'off';
     this.#threads = options.threads ?? new HartThreads(config.harts);
     this.#threads.begin(
       lines.map((_, id) => ({

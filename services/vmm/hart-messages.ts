@@ -13,7 +13,7 @@ export interface HartWorkerStart {
   readonly slots: readonly VirtioSlot[];
   /** Compiled once, for all harts. */
   readonly module: WebAssembly.Module;
-  readonly translate: boolean | 'check';
+  readonly translate: boolean;
 }
 
 export type Firmware = 'sbi' | 'none';

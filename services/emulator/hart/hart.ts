@@ -47,7 +47,7 @@ export interface HartOptions {
   /** From compileInterpreter: one for all harts. */
   readonly module?: WebAssembly.Module;
   /** Hot code is translated to WebAssembly (jit/). Off unless told. */
-  readonly translate?: boolean | 'check';
+  readonly translate?: boolean;
   /** Visits until a place counts as hot, for tests. */
   readonly hotThreshold?: number;
   /** ebreak leaves run() with 'breakpoint'. */

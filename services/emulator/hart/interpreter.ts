@@ -47,7 +47,7 @@ const EXPORTS: readonly (keyof InterpreterExports)[] = [
 ];
 
 /** What translated regions call, besides the functions of fp/. */
-const REGION_FUNCTIONS = ['loadSlow', 'storeSlow', 'atomicAddress'];
+const REGION_FUNCTIONS = ['loadSlow', 'storeSlow', 'load', 'store', 'atomicAddress'];
 
 /** The bytes of the interpreter. */
 export function generateInterpreter(): Uint8Array<ArrayBuffer> {

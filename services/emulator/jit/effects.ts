@@ -16,8 +16,10 @@ export interface Effects {
   /** It may leave the region without having been executed. */
   readonly leaves: boolean;
   readonly control: 'none' | 'branch' | 'jump' | 'jumpTo';
-  /** It reads or writes guest memory. */
+  /** It reads or writes guest memory; `loads` and `stores` at rs1 and a distance. */
   readonly accesses: boolean;
+  readonly loads: boolean;
+  readonly stores: boolean;
   /** Functions of fp/ that it calls. */
   readonly calls: readonly FpFunction[];
 }
@@ -46,6 +48,8 @@ class Listener implements Emit {
   writesF = false;
   leaves = false;
   accesses = false;
+  loads = false;
+  stores = false;
   readonly calls: FpFunction[] = [];
   control: Effects['control'] = 'none';
 
@@ -76,9 +80,11 @@ class Listener implements Emit {
     return this.code.local('i64').get;
   }
   load(_width: LoadWidth, _address: I64): I64 {
+    this.loads = true;
     return this.#access();
   }
   store(_width: StoreWidth, _address: I64, _value: I64): void {
+    this.stores = true;
     this.#access();
   }
   branch(_condition: I32): void {
@@ -154,7 +160,7 @@ function listen(instruction: Instruction): Effects | undefined {
     if (error instanceof Untranslatable) return undefined;
     throw error;
   }
-  const { writesX, writesF, leaves, accesses, control, calls } = listener;
+  const { writesX, writesF, leaves, accesses, loads, stores, control, calls } = listener;
   const [readsX, readsF] = [[...listener.readsX], [...listener.readsF]];
-  return { readsX, readsF, writesX, writesF, leaves, accesses, control, calls };
+  return { readsX, readsF, writesX, writesF, leaves, accesses, loads, stores, control, calls };
 }

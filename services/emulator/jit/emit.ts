@@ -35,10 +35,20 @@ export interface Surroundings {
   address(offset: number): I64;
   /** Leaves the region in front of the present instruction. */
   leave(): void;
+  /** The access is not the only one of its block by its register. */
+  sharesBase(step: Step): boolean;
+}
+
+/** An address register, and the page that an access by it was found in: loads and stores have entries of their own. */
+interface Base {
+  readonly tag: Local<'i64'>;
+  readonly addend: Local<'i32'>;
 }
 
 const DYNAMIC = 7;
 const LAST_MODE = 4;
+/** Keys of bases: the register, and of stores so much more. */
+const STORES_FROM = 32;
 const CANONICAL_NAN = 0x7fc0_0000;
 const BOX = 0xffff_ffff_0000_0000n;
 
@@ -48,6 +58,8 @@ export class RegionEmit implements Emit {
   #step!: Step;
   /** Registers that are known to be constants, in this block. */
   readonly #constants = new Map<number, I64>();
+  /** Registers that addresses of this block were made from, with the TLB entry that was found last. */
+  readonly #bases = new Map<number, Base>();
   #fpOn = false;
   #fpDirty = false;
   #modeChecked = false;
@@ -85,6 +97,7 @@ export class RegionEmit implements Emit {
   beginBlock(): void {
     this.#constants.clear();
     this.#singles.clear();
+    this.#bases.clear();
     this.#fpOn = this.#fpDirty = this.#modeChecked = false;
   }
 
@@ -108,6 +121,8 @@ export class RegionEmit implements Emit {
     const { rd } = this.#step.fields;
     if (rd === 0) return;
     this.code.set(this.#s.x(rd), value);
+    this.#bases.delete(rd);
+    this.#bases.delete(rd + STORES_FROM);
     if (value.constant !== undefined) this.#constants.set(rd, value);
     else this.#constants.delete(rd);
   }
@@ -136,46 +151,73 @@ export class RegionEmit implements Emit {
     });
   }
 
+  /** What is known of the page that the register of this access points to. */
+  #base(table: number): { base: Base; known: boolean } | undefined {
+    const { rs1 } = this.#step.fields;
+    if (!this.#s.sharesBase(this.#step)) return undefined;
+    const key = table === 0 ? rs1 : rs1 + STORES_FROM;
+    const known = this.#bases.get(key);
+    if (known) return { base: known, known: true };
+    const base = this.code.withoutScope(() => ({ tag: this.code.local('i64'), addend: this.code.local('i32') }));
+    this.#bases.set(key, base);
+    return { base, known: false };
+  }
+
+  /** Runs `hit` with the offset in RAM where the address is in the TLB, else `miss`; `again` where a known page does not fit. */
+  #translated(
+    at: I64,
+    size: number,
+    table: number,
+    hit: (offset: I32) => void,
+    miss: () => void,
+    again: () => void,
+  ): void {
+    const { code } = this;
+    const { rt, tlb } = this.#s;
+    const last = size === 1 ? at : i64.add(at, size - 1);
+    const shared = this.#base(table);
+    if (shared?.known) {
+      const { tag, addend } = shared.base;
+      code.if(i64.eq(tag.get, pageOf(last)), () => hit(i32.add(i32.wrap(at), addend.get)), again);
+      return;
+    }
+    const entry = this.let(i32.add(tlb, dataIndex(at)));
+    const found = rt.state.load('i64', entry, table);
+    const addend = rt.state.load('i32', entry, table + 8);
+    if (shared) {
+      const { base } = shared;
+      code.set(base.tag, found);
+      code.set(base.addend, addend);
+      code.if(i64.eq(base.tag.get, pageOf(last)), () => hit(i32.add(i32.wrap(at), base.addend.get)), miss);
+    } else code.if(i64.eq(found, pageOf(last)), () => hit(i32.add(i32.wrap(at), addend)), miss);
+  }
+
   load(width: LoadWidth, address: I64): I64 {
     const { kind, size } = LOADS[width];
     const { code } = this;
-    const { rt, h, tlb } = this.#s;
+    const { rt, h } = this.#s;
     const at = this.let(address);
-    const entry = this.let(i32.add(tlb, dataIndex(at)));
-    const last = size === 1 ? at : i64.add(at, size - 1);
     const value = code.local('i64');
-    code.if(
-      i64.eq(rt.state.load('i64', entry), pageOf(last)),
-      () => {
-        const offset = i32.add(i32.wrap(at), rt.state.load('i32', entry, 8));
-        code.set(value, rt.ram.load(kind, offset) as I64);
-      },
-      () => {
-        code.set(value, extend(width, rt.call64('loadSlow', h, at, i32.const(size))));
-        this.#leaveIfTrapped();
-      },
-    );
+    const slowly = (name: string) => (): void => {
+      code.set(value, extend(width, rt.call64(name, h, at, i32.const(size))));
+      this.#leaveIfTrapped();
+    };
+    const hit = (offset: I32): void => code.set(value, rt.ram.load(kind, offset) as I64);
+    this.#translated(at, size, 0, hit, slowly('loadSlow'), slowly('load'));
     return value.get;
   }
 
   store(width: StoreWidth, address: I64, value: I64): void {
     const { kind, size } = STORES[width];
     const { code } = this;
-    const { rt, h, tlb } = this.#s;
+    const { rt, h } = this.#s;
     const at = this.let(address);
-    const entry = this.let(i32.add(tlb, dataIndex(at)));
-    const last = size === 1 ? at : i64.add(at, size - 1);
-    code.if(
-      i64.eq(rt.state.load('i64', entry, TLB_WRITE), pageOf(last)),
-      () => {
-        const offset = i32.add(i32.wrap(at), rt.state.load('i32', entry, TLB_WRITE + 8));
-        code.store(rt.ram, kind, offset, value);
-      },
-      () => {
-        code.call(rt.fn('storeSlow'), h, at, i32.const(size), value);
-        this.#leaveIfTrapped();
-      },
-    );
+    const slowly = (name: string) => (): void => {
+      code.call(rt.fn(name), h, at, i32.const(size), value);
+      this.#leaveIfTrapped();
+    };
+    const hit = (offset: I32): void => code.store(rt.ram, kind, offset, value);
+    this.#translated(at, size, TLB_WRITE, hit, slowly('storeSlow'), slowly('store'));
   }
 
   branch(condition: I32): void {

@@ -29,6 +29,9 @@ export interface Node {
   /** The budget is looked at when the block begins: it must be `need` at least. */
   readonly checked: boolean;
   readonly need: number;
+  /** Of `live`, what the block itself needs; and what it writes. */
+  readonly first: RegisterSet;
+  readonly written: RegisterSet;
 }
 
 export interface Flow {
@@ -37,6 +40,26 @@ export interface Flow {
   readonly nodes: readonly Node[];
   readonly numbers: ReadonlyMap<number, number>;
   readonly exits: readonly RegisterSet[];
+  /** On this edge all that is dirty is stored. */
+  readonly flushes: (from: number, to: number) => boolean;
+  /** Blocks that are entered from memory alone and load on the way out what only their successors need. */
+  readonly sinks: readonly boolean[];
+}
+
+/** Nodes of the loop that begins at `header`. */
+function loopOf(shape: Shape, header: number): number[] {
+  const inside = new Set<number>([header]);
+  const predecessors: number[][] = shape.successors.map(() => []);
+  shape.successors.forEach((targets, from) => {
+    for (const to of targets) if (shape.order[from]! >= 0) predecessors[to]!.push(from);
+  });
+  const pending = predecessors[header]!.filter((from) => shape.order[from]! >= shape.order[header]!);
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (inside.has(node)) continue;
+    inside.add(node);
+    pending.push(...predecessors[node]!);
+  }
+  return [...inside];
 }
 
 /** Targets of an ending that the next instruction is at without a call in between. */
@@ -72,6 +95,12 @@ export function flowOf(graph: BlockGraph): Flow {
   const shape = shapeOf(direct.map((to, i) => (returns[i] === undefined ? to : [...to, returns[i]])));
 
   const written = blocks.map((block) => block.steps.reduce((set, step) => union(set, writes(step)), NONE));
+  // A loop with a call in it begins clean: what was written before is stored on the way in, once, and not at each call.
+  const cleanLoops = blocks.map(
+    (_, i) => shape.loops[i]! && loopOf(shape, i).some((node) => returns[node] !== undefined),
+  );
+  const flushes = (from: number, to: number): boolean =>
+    cleanLoops[to]! && !shape.dispatch.has(to) && shape.order[from]! < shape.order[to]!;
   const dirtyIn: RegisterSet[] = blocks.map(() => NONE);
   const dirtyOut = (i: number): RegisterSet => union(dirtyIn[i]!, written[i]!);
   for (let changed = true; changed; ) {
@@ -79,6 +108,7 @@ export function flowOf(graph: BlockGraph): Flow {
     blocks.forEach((_, i) => {
       // After a call memory holds everything.
       for (const to of direct[i]!) {
+        if (flushes(i, to)) continue;
         const now = union(dirtyIn[to]!, dirtyOut(i));
         if (!same(now, dirtyIn[to]!)) {
           dirtyIn[to] = now;
@@ -126,7 +156,10 @@ export function flowOf(graph: BlockGraph): Flow {
     changed = false;
     for (let i = blocks.length - 1; i >= 0; i--) {
       let after: RegisterSet = outward[i] ? outExit[i]! : NONE;
-      for (const to of direct[i]!) after = union(after, live[to]!);
+      for (const to of direct[i]!) {
+        after = union(after, live[to]!);
+        if (flushes(i, to)) after = union(after, outExit[i]!);
+      }
       const now = union(exposed[i]!, without(after, written[i]!));
       if (!same(now, live[i]!)) {
         live[i] = now;
@@ -151,8 +184,19 @@ export function flowOf(graph: BlockGraph): Flow {
       live: live[i]!,
       checked: checked[i]!,
       need: needs[i]!,
+      first: exposed[i]!,
+      written: written[i]!,
     }),
   );
   const sets = new Map([...kept.values()].map((set) => [key(set), set]));
-  return { shape, nodes, numbers, exits: [...sets.values()] };
+  // Where all comes from memory, a block needs few registers, and each way out of it has its own: they are loaded there.
+  const entered = new Array<number>(blocks.length).fill(0);
+  for (const to of direct) for (const node of to) entered[node]!++;
+  for (const node of returns) if (node !== undefined) entered[node]!++;
+  const sinks = blocks.map((_, i) => entered[i] === (i === 0 ? 0 : 1) && direct[i]!.length === 2 && !checked[i]);
+  sinks.forEach((_, i) => {
+    const fromMemory = i === 0 || returns.includes(i);
+    sinks[i] = sinks[i]! && fromMemory && !outward[i];
+  });
+  return { shape, nodes, numbers, exits: [...sets.values()], flushes, sinks };
 }

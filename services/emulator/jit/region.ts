@@ -16,7 +16,7 @@ import { HANDLER } from '../hart/slot.ts';
 import { fetchIndex, pageOf } from '../mmu/tlb.ts';
 import type { Code, FunctionRef, Label, Local } from '../wasm/code.ts';
 import { type I32, type I64, i32, i64 } from '../wasm/expr.ts';
-import type { BlockGraph, Ending } from './blocks.ts';
+import type { BlockGraph, Ending, Step } from './blocks.ts';
 import { RegionEmit, type Surroundings } from './emit.ts';
 import { type Flow, flowOf, type Node, type RegisterSet } from './flow.ts';
 import type { RegionModule } from './linkage.ts';
@@ -52,9 +52,10 @@ interface Exit {
   chainUsed: boolean;
 }
 
-export function defineRegion(rt: RegionModule, name: string, region: RegionCode): FunctionRef {
+export function defineRegion(rt: RegionModule, name: string, region: RegionCode): FunctionRef<'i32'> {
   const params = ['i32', 'i64', 'i32', 'i32'] as const;
   const ref = rt.module.declare(name, params, 'i32');
+  rt.roots.set(region.pages.get(0)!.decoded + region.graph.entry * 4, ref);
   rt.module.define(ref, params, (code, h, page, left, depth) => {
     new RegionWriter(rt, code, { h, page, left, depth }, region).write();
   });
@@ -85,6 +86,8 @@ class RegionWriter {
   readonly #loopLabels = new Map<number, Label>();
   readonly #mergeLabels = new Map<number, Label>();
   #leave: () => void = () => undefined;
+  /** Loads and stores that can go by the page of another one of their block. */
+  readonly #sharers = new Set<Step>();
 
   constructor(rt: RegionModule, code: Code, parameters: Parameters, region: RegionCode) {
     this.#rt = rt;
@@ -110,6 +113,7 @@ class RegionWriter {
       single: (number) => this.#register(this.#singles, 'f32', number),
       address: (offset) => this.#address(offset),
       leave: () => this.#leave(),
+      sharesBase: (step) => this.#sharers.has(step),
     };
     this.#emit = new RegionEmit(surroundings);
   }
@@ -142,7 +146,7 @@ class RegionWriter {
       c.set(this.#frm, rt.word32(h.get, 'frm'));
       this.#emit.refreshLimit();
     }
-    this.#load(entry.live);
+    this.#load(this.#flow.sinks[0] ? entry.first : entry.live);
 
     const end = c.begin(0x02);
     const chain = c.begin(0x02);
@@ -283,8 +287,19 @@ class RegionWriter {
   /** On to a place: a block of the region, or out. */
   #go(from: number, node: Node, to: number): void {
     const number = this.#flow.numbers.get(to);
-    if (number === undefined) this.#exit(node.dirty, 'chain', this.#address(to));
-    else this.#branch(from, number);
+    if (number === undefined) {
+      this.#exit(node.dirty, 'chain', this.#address(to));
+      return;
+    }
+    const flushes = this.#flow.flushes(from, number);
+    if (this.#flow.sinks[from]) {
+      const { live } = this.#flow.nodes[number]!;
+      const has = { x: node.first.x | node.written.x, f: node.first.f | node.written.f };
+      const stored = flushes ? node.dirty : { x: 0, f: 0 };
+      this.#load({ x: (live.x | stored.x) & ~has.x, f: (live.f | stored.f) & ~has.f });
+    }
+    if (flushes) this.#store(node.dirty);
+    this.#branch(from, number);
   }
 
   // --- Blocks ---
@@ -298,6 +313,7 @@ class RegionWriter {
     }
     c.set(left, i32.sub(left.get, steps.length));
     this.#emit.beginBlock();
+    this.#findSharers(steps);
     steps.forEach((step, i) => {
       this.#leave = () => {
         c.set(left, i32.add(left.get, steps.length - i));
@@ -306,6 +322,23 @@ class RegionWriter {
       c.scope(() => this.#emit.emit(step));
     });
     this.#end(number, node, end);
+  }
+
+  /** Accesses by a register that is not written between them, of one kind. */
+  #findSharers(steps: readonly Step[]): void {
+    const first = new Map<string, Step>();
+    for (const step of steps) {
+      const { effects, fields } = step;
+      if (effects.loads || effects.stores) {
+        const key = `${fields.rs1} ${effects.stores}`;
+        const other = first.get(key);
+        if (other) this.#sharers.add(other).add(step);
+        else first.set(key, step);
+      }
+      if (!effects.writesX) continue;
+      first.delete(`${fields.rd} false`);
+      first.delete(`${fields.rd} true`);
+    }
   }
 
   #end(number: number, node: Node, end: Ending): void {
@@ -329,10 +362,10 @@ class RegionWriter {
   }
 
   /** The slot of a place whose page the region has checked; undefined: it must be looked up. */
-  #knownSlot(offset: number): I32 | undefined {
+  #knownSlot(offset: number): number | undefined {
     const page = this.#region.pages.get(offset >> PAGE_SHIFT);
     if (!page || !this.#region.graph.pages.includes(offset >> PAGE_SHIFT)) return undefined;
-    return i32.add(this.#p.h.get, page.decoded + (offset & (PAGE_SIZE - 1)) * 4);
+    return page.decoded + (offset & (PAGE_SIZE - 1)) * 4;
   }
 
   /** Runs `found` with the slot of an address, if its page is in the fetch table. */
@@ -354,39 +387,49 @@ class RegionWriter {
     const { h, left, depth } = this.#p;
     const c = this.#c;
     const rt = this.#rt;
+    const follow = this.#flow.numbers.get(next);
     this.#store(node.dirty);
     c.set(this.#exitPc, to === undefined ? dynamic! : this.#address(to));
     const target = this.#exitPc.get;
+    const deeper = i32.sub(depth.get, 1);
     c.scope(() => {
-      const follow = this.#flow.numbers.get(next);
-      const run = (slot: I32): void => {
+      const back = c.begin(0x02);
+      const returned = (): void => {
+        if (follow === undefined) c.return(left.get);
+        else {
+          const { need } = this.#flow.nodes[follow]!;
+          c.if(i64.ne(rt.word64(h.get, 'pc'), this.#address(next)), () => c.return(left.get));
+          c.if(i32.ltS(left.get, need), () => c.return(left.get));
+          c.br(back);
+        }
+      };
+      const throughSlot = (slot: I32): void =>
         c.if(i32.and(this.#isRegion(slot), i32.gtS(depth.get, 0)), () => {
           const index = rt.state.load('i32', slot, 4);
-          c.set(left, rt.regions.call(index, h.get, pageOf(target), left.get, i32.sub(depth.get, 1)));
-          if (follow === undefined) c.return(left.get);
-          else {
-            const { need } = this.#flow.nodes[follow]!;
-            c.if(i64.ne(rt.word64(h.get, 'pc'), this.#address(next)), () => c.return(left.get));
-            c.if(i32.ltS(left.get, need), () => c.return(left.get));
-            c.br(back);
-          }
+          c.set(left, rt.regions.call(index, h.get, pageOf(target), left.get, deeper));
+          returned();
         });
-      };
-      const back = c.begin(0x02);
-      const slot = to === undefined ? undefined : this.#knownSlot(to);
-      if (slot) run(c.let(slot));
-      else this.#lookUp(target, run);
+      const known = to === undefined ? undefined : this.#knownSlot(to);
+      // A region of this module that begins in a page of this region is right as long as this one is.
+      const neighbour = known === undefined ? undefined : rt.roots.get(known);
+      if (neighbour) {
+        c.if(i32.gtS(depth.get, 0), () => {
+          c.set(left, neighbour.call(h.get, this.#address(to! & -PAGE_SIZE), left.get, deeper));
+          returned();
+        });
+      } else if (known !== undefined) throughSlot(c.let(i32.add(h.get, known)));
+      else this.#lookUp(target, throughSlot);
       rt.setWord(c, h.get, 'pc', target);
       c.return(left.get);
       c.end(back);
     });
-    const follow = this.#flow.numbers.get(next);
     if (follow === undefined) {
       c.unreachable();
       return;
     }
     if (this.#usesFp) this.#emit.refreshLimit();
-    this.#load(this.#flow.nodes[follow]!.live);
+    const { live, first } = this.#flow.nodes[follow]!;
+    this.#load(this.#flow.sinks[follow] ? first : live);
     this.#branch(number, follow);
   }
 

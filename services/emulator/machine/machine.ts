@@ -25,7 +25,7 @@ export interface MachineOptions {
   /** From compileInterpreter: machines may share it. */
   readonly module?: WebAssembly.Module;
   /** As HartOptions has them. */
-  readonly translate?: boolean | 'check';
+  readonly translate?: boolean;
   readonly hotThreshold?: number;
   readonly devices: readonly DeviceSpec[];
   readonly serial: ConsoleBackend;
