@@ -74,7 +74,6 @@ export async function runDeterministic(
   const machine = new Machine({
     harts: options.harts,
     memoryBytes: options.memoryMiB * MIB,
-    translate: options.translate === 'check' ? 'check' : options.translate === 'on',
     devices: specs,
     serial: {
       write: (bytes) => void process.stdout.write(bytes),
