@@ -1,4 +1,4 @@
-// Runs a random program on QEMU and on our hart and compares what they report. Where they differ, the first instruction
+// Runs a random program on QEMU and on our hart, interpreted and translated, and compares what they report. Where they differ, the first instruction
 // after which they do is found by cutting the program short.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -11,6 +11,8 @@ import { type Mode, type ProgramOptions, randomProgram, START, TRAP_LOG, TRAP_LO
 
 const UART = 0x1000_0000;
 const TEST_DEVICE = 0x10_0000;
+
+const LIMIT = 2_000_000;
 
 const module = compileInterpreter();
 
@@ -43,7 +45,7 @@ function corrected(report: Uint8Array, image: Uint8Array): Uint8Array {
   return copy;
 }
 
-export function runHere(image: Uint8Array): Uint8Array {
+export function runHere(image: Uint8Array, translate = false): Uint8Array {
   const ram = newRamMemory(16 * 1024 * 1024);
   const state = newStateMemory(1);
   new Uint8Array(ram.buffer).set(image);
@@ -60,9 +62,11 @@ export function runHere(image: Uint8Array): Uint8Array {
     },
     time: () => ++ticks,
   };
-  const hart = new Hart({ id: 0, ram, state, bus, firmware: 'none', module });
+  const hart = new Hart({ id: 0, ram, state, bus, firmware: 'none', module, translate, hotThreshold: 1 });
   hart.reset(BigInt(RAM_BASE), 3, 0n, 0n);
-  for (let i = 0; i < 200 && !ended; i++) hart.run(10_000);
+  // Places are translated between slices: many of them.
+  const slice = translate ? 200 : 10_000;
+  for (let executed = 0; executed < LIMIT && !ended; executed += slice) hart.run(slice);
   if (!ended) throw new Error(`the program did not end here; pc 0x${hart.pc.toString(16)}`);
   return Uint8Array.from(sent);
 }
@@ -80,27 +84,33 @@ export async function runQemu(image: Uint8Array): Promise<Uint8Array> {
 
 const differ = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) !== 0;
 
-/** Undefined where both do the same; else what differs, and after which instruction. */
+/** Undefined where all do the same; else what differs, and after which instruction. */
 export async function compare(seed: number, mode: Mode, length: number): Promise<string | undefined> {
-  const both = async (options: ProgramOptions): Promise<[Uint8Array, Uint8Array]> => {
-    const { image } = randomProgram(options);
-    return [runHere(image), corrected(await runQemu(image), image)];
-  };
-  const [here, qemu] = await both({ seed, mode, length });
-  if (!differ(here, qemu)) return undefined;
-  // `good` instructions give the same on both, `bad` do not.
-  let [good, bad] = [0, randomProgram({ seed, mode, length }).body.length];
-  while (bad - good > 1) {
-    const only = (good + bad) >> 1;
-    const [a, b] = await both({ seed, mode, length, only });
-    if (differ(a, b)) bad = only;
-    else good = only;
+  const { image, body } = randomProgram({ seed, mode, length });
+  const qemu = corrected(await runQemu(image), image);
+  for (const [who, translate] of [
+    ['interpreter', false],
+    ['translator', true],
+  ] as const) {
+    if (!differ(runHere(image, translate), qemu)) continue;
+    const both = async (options: ProgramOptions): Promise<[Uint8Array, Uint8Array]> => {
+      const program = randomProgram(options).image;
+      return [runHere(program, translate), corrected(await runQemu(program), program)];
+    };
+    // `good` instructions give the same on both, `bad` do not.
+    let [good, bad] = [0, body.length];
+    while (bad - good > 1) {
+      const only = (good + bad) >> 1;
+      const [a, b] = await both({ seed, mode, length, only });
+      if (differ(a, b)) bad = only;
+      else good = only;
+    }
+    const [a, b] = await both({ seed, mode, length, only: bad });
+    const { at, bits } = body[good]!;
+    const place = `0x${(START + at).toString(16)}`;
+    return `seed ${seed} ${mode} ${who}: first at ${place} ${disassemble(bits)}\n${describe(a, b)}`;
   }
-  const { body } = randomProgram({ seed, mode, length });
-  const [a, b] = await both({ seed, mode, length, only: bad });
-  const { at, bits } = body[good]!;
-  const place = `0x${(START + at).toString(16)}`;
-  return `seed ${seed} ${mode}: first at ${place} ${disassemble(bits)}\n${describe(a, b)}`;
+  return undefined;
 }
 
 /** The words of the report that differ (random-program.ts has its layout). */

@@ -30,6 +30,9 @@ const REPORT = 0x30000;
 const TABLES = 0x40000;
 const IMAGE_SIZE = 0x48000;
 
+const LAP_COUNTER = CONSTANTS + 0x800;
+const LAPS = 3;
+
 const DATA_SIZE = 0x2000;
 /** Words of the report: saved registers of the handler, cursor, then x, f, fcsr, then the trap log. */
 const CURSOR = 16;
@@ -176,8 +179,8 @@ function interesting(random: Random): bigint {
 
 /** Groups of the instructions that bodies are made of. */
 const named = (test: (name: string) => boolean): string[] => INSTRUCTIONS.map((i) => i.name).filter(test);
-/** QEMU 7.2 has no Zicond. */
-const UNKNOWN_TO_QEMU = /^czero/;
+/** QEMU 7.2 has no Zicond, and its ctzw counts in 64 bits (put right in QEMU 8.0). */
+const UNKNOWN_TO_QEMU = /^(czero|ctzw$)/;
 const ARITHMETIC = named((name) => BY_NAME.get(name)!.pure && name !== 'auipc' && !UNKNOWN_TO_QEMU.test(name));
 const LOADS = ['lb', 'lh', 'lw', 'ld', 'lbu', 'lhu', 'lwu'];
 const STORES = ['sb', 'sh', 'sw', 'sd'];
@@ -212,6 +215,7 @@ export function randomProgram(options: ProgramOptions): Program {
   for (let i = 0; i < DATA_SIZE; i += 8) a.view.setBigUint64(DATA + i, interesting(random), true);
   if (user) writeTables(a, random, options.mode);
   const body = writeBody(a, random, options.length);
+  writeLap(a);
   const end = a.at;
   if (user) {
     a.put('ecall');
@@ -227,6 +231,20 @@ export function randomProgram(options: ProgramOptions): Program {
   }
   const reportSize = REPORT_SIZE + DATA_SIZE + (user ? 0x4000 : 0);
   return { image: a.image, body, reportSize };
+}
+
+/** Back to the start of the body, LAPS - 1 times: what is executed again may have been translated by then. */
+function writeLap(a: Assembler): void {
+  a.view.setBigUint64(LAP_COUNTER, BigInt(LAPS), true);
+  a.address(T5, LAP_COUNTER);
+  a.put('ld', { rd: SP, rs1: T5 });
+  a.put('addi', { rd: SP, rs1: SP, imm: -1 });
+  a.put('sd', { rs2: SP, rs1: T5 });
+  a.put('sltu', { rd: T5, rs1: ZERO, rs2: SP });
+  a.put('addi', { rd: SP, rs1: T6 });
+  a.put('beq', { rs1: T5, rs2: ZERO, imm: 12 });
+  a.put('addi', { rd: T5, rs1: T6 });
+  a.put('jal', { rd: ZERO, imm: BODY - a.at });
 }
 
 function writeStart(a: Assembler, mode: Mode): void {
