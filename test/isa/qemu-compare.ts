@@ -33,7 +33,7 @@ function corrected(report: Uint8Array, image: Uint8Array): Uint8Array {
   const copy = report.slice();
   const log = new DataView(copy.buffer);
   const code = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  for (let at = TRAP_LOG; at + 24 <= TRAP_LOG_END; at += 24) {
+  for (let at = TRAP_LOG; at + 16 <= TRAP_LOG_END; at += 24) {
     const [cause, pc] = [log.getBigUint64(at, true), Number(log.getBigUint64(at + 8, true)) - START];
     if (pc < 0 || pc + 4 > image.length) continue;
     const bits = code.getUint16(pc, true) | (code.getUint16(pc + 2, true) << 16);

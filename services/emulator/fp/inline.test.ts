@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Code } from '../wasm/code.ts';
 import { type Expr, type I64, i32, i64, type ValueType } from '../wasm/expr.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
+import { HOST_FUSES } from './fused.ts';
 import { type FpSite, inlineFp, LIMIT } from './inline.ts';
 import * as reference from './reference.ts';
 import { DOUBLE, type Format, type Result, SINGLE } from './reference.ts';
@@ -25,7 +26,7 @@ const NX = 1;
 const MASK64 = (1n << 64n) - 1n;
 
 /** Calls each operation; undefined where the complete function would have been called. */
-function compile(cases: readonly Case[], nx: boolean) {
+function compile(cases: readonly Case[], nx: boolean, fuses: boolean) {
   const m = new ModuleBuilder();
   const slow = m.importFunction('env', 'slow', [], 'i64');
   cases.forEach((test, i) => {
@@ -33,6 +34,7 @@ function compile(cases: readonly Case[], nx: boolean) {
     const ref = m.function(`op${i}`, params, 'i64', (code: Code, a, b, c) => {
       const site: FpSite = {
         code,
+        fuses,
         inexact: () => i32.const(nx ? 1 : 0),
         limit: (mode) => i32.const(nx && mode.constant === 0 ? LIMIT : 0),
         call: <R extends ValueType>(_name: string, result: R) =>
@@ -206,27 +208,36 @@ const CASES: readonly Case[] = [
   },
 ];
 
-const ROUNDS = Number(process.env.CUMULET_FP_ROUNDS ?? 1500);
+const ROUNDS = Number(process.env.CUMULET_FP_ROUNDS ?? 600);
 
-describe.each([true, false])('inlined operations, NX set: %s', (nx) => {
-  const run = compile(CASES, nx);
-  it.each(CASES.map((test, i) => [`${test.format === DOUBLE ? 'd' : 's'} ${test.name}`, i] as const))(
-    '%s',
-    (name, i) => {
-      const { format, reference: of, share } = CASES[i]!;
-      let fast = 0;
-      for (let round = 0; round < ROUNDS; round++) {
-        const values = operands(format);
-        const got = run(i, values);
-        if (got === undefined) continue;
-        fast++;
-        const want = of(...values);
-        if (got === want.bits && (want.flags & ~(nx ? NX : 0)) === 0) continue;
-        const hex = (bits: bigint): string => bits.toString(16);
-        throw new Error(`${name} of ${values.map(hex)}: ${hex(got)}, not ${hex(want.bits)} with flags ${want.flags}`);
-      }
-      // The fast way is the usual one.
-      if (nx) expect(fast / ROUNDS).toBeGreaterThan(share);
-    },
-  );
-});
+const SETTINGS: readonly { nx: boolean; fuses: boolean }[] = [
+  { nx: true, fuses: false },
+  { nx: false, fuses: false },
+  ...(HOST_FUSES ? [{ nx: true, fuses: true }] : []),
+];
+
+describe.each(SETTINGS)(
+  'inlined operations, NX set: $nx, by the fused instruction of the host: $fuses',
+  ({ nx, fuses }) => {
+    const run = compile(CASES, nx, fuses);
+    it.each(CASES.map((test, i) => [`${test.format === DOUBLE ? 'd' : 's'} ${test.name}`, i] as const))(
+      '%s',
+      (name, i) => {
+        const { format, reference: of, share } = CASES[i]!;
+        let fast = 0;
+        for (let round = 0; round < ROUNDS; round++) {
+          const values = operands(format);
+          const got = run(i, values);
+          if (got === undefined) continue;
+          fast++;
+          const want = of(...values);
+          if (got === want.bits && (want.flags & ~(nx ? NX : 0)) === 0) continue;
+          const hex = (bits: bigint): string => bits.toString(16);
+          throw new Error(`${name} of ${values.map(hex)}: ${hex(got)}, not ${hex(want.bits)} with flags ${want.flags}`);
+        }
+        // The fast way is the usual one.
+        if (nx) expect(fast / ROUNDS).toBeGreaterThan(share);
+      },
+    );
+  },
+);

@@ -27,9 +27,11 @@ import {
   type I64,
   i32,
   i64,
+  relaxedMadd,
   truncSat,
   type ValueType,
 } from '../wasm/expr.ts';
+import { HOST_FUSES } from './fused.ts';
 
 const NX = 1;
 const RNE = 0;
@@ -39,6 +41,8 @@ export const LIMIT = 0xfd << 3;
 
 export interface FpSite {
   readonly code: Code;
+  /** The host fuses (fused.ts): a fused multiply-add is one instruction. */
+  readonly fuses: boolean;
   /** LIMIT where the mode is RNE and NX is set, else 0. */
   limit(mode: I32): I32;
   /** Not zero where NX is set. */
@@ -52,6 +56,7 @@ export function plainSite(rt: Linkage, code: Code, h: I32): FpSite {
   const inexact = (): I32 => i32.and(rt.word32(h, 'fflags'), NX);
   return {
     code,
+    fuses: HOST_FUSES,
     inexact,
     limit: (mode) => {
       const nearest = i32.mul(inexact(), LIMIT);
@@ -211,6 +216,11 @@ const fma: Operation = (site, args) => {
   if (known(limit) === 0) return undefined;
   const [a, b, c, ...rest] = fixed(site, args, 3) as [Expr, Expr, Expr, ...Expr[]];
   const slow = (): I64 => site.call('fma', 'i64', [a, b, c, ...rest]);
+  if (site.fuses) {
+    return isDouble(args[4]!)
+      ? rounded64(site, limit, () => relaxedMadd.f64(double(a), double(b), double(c)), slow)
+      : rounded32(site, limit, () => relaxedMadd.f32(single(a), single(b), single(c)), slow);
+  }
   if (isDouble(args[4]!)) {
     return rounded64(site, limit, (fail) => fma64(site.code, double(a), double(b), double(c), fail), slow);
   }

@@ -79,6 +79,7 @@ export class RegionEmit implements Emit {
     this.#plain = plainSite(rt, code, h);
     this.#site = {
       code,
+      fuses: this.#plain.fuses,
       inexact: () => this.#plain.inexact(),
       limit: (mode) => (mode === frm ? limit.get : this.#plain.limit(mode)),
       call: (name, result, args) => {

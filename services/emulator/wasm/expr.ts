@@ -22,7 +22,8 @@ type Immediate =
   | { readonly kind: 's64'; readonly value: bigint }
   | { readonly kind: 'f32' | 'f64'; readonly value: number }
   | { readonly kind: 'memory'; readonly value: MemoryArgument }
-  | { readonly kind: 'if' };
+  | { readonly kind: 'if' }
+  | { readonly kind: 'lanes'; readonly splat: number; readonly op: number; readonly extract: number };
 
 const NONE: Immediate = { kind: 'none' };
 
@@ -61,6 +62,11 @@ export function writeOp(out: Bytes, op: number): void {
   }
 }
 
+function writeVectorOp(out: Bytes, op: number): void {
+  out.byte(0xfd);
+  out.u32(op);
+}
+
 export function writeMemoryArgument(out: Bytes, argument: MemoryArgument): void {
   if (argument.memory === 0) {
     out.byte(argument.align);
@@ -82,6 +88,16 @@ export function writeExpr(out: Bytes, expr: Expr): void {
     out.byte(0x05);
     writeExpr(out, args[2]!);
     out.byte(0x0b);
+    return;
+  }
+  if (immediate.kind === 'lanes') {
+    for (const arg of args) {
+      writeExpr(out, arg);
+      writeVectorOp(out, immediate.splat);
+    }
+    writeVectorOp(out, immediate.op);
+    writeVectorOp(out, immediate.extract);
+    out.byte(0);
     return;
   }
   for (let i = 0; i < args.length; i++) writeExpr(out, args[i]!);
@@ -317,6 +333,17 @@ export const truncSat = {
   i32FromF64U: un('i32', 0xfc03) as (a: F64) => I32,
   i64FromF64S: un('i64', 0xfc06) as (a: F64) => I64,
   i64FromF64U: un('i64', 0xfc07) as (a: F64) => I64,
+};
+
+/**
+ * a * b + c by relaxed SIMD (lane 0 of three vectors): rounded once where the host's processor has the instruction, twice
+ * elsewhere, and always the same on one host. See fp/fused.ts.
+ */
+export const relaxedMadd = {
+  f32: (a: F32, b: F32, c: F32): F32 =>
+    new Expr('f32', 0xfd, [a, b, c], { kind: 'lanes', splat: 0x13, op: 0x105, extract: 0x1f }),
+  f64: (a: F64, b: F64, c: F64): F64 =>
+    new Expr('f64', 0xfd, [a, b, c], { kind: 'lanes', splat: 0x14, op: 0x107, extract: 0x21 }),
 };
 
 /** Both values are evaluated; the first if `condition` is not zero. */
