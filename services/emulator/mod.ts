@@ -29,15 +29,13 @@ export {
   newRamMemory,
   newStateMemory,
 } from './hart/layout.ts';
+export { glanceAt, type HartGlance } from './hart/region.ts';
 export * from './machine/boot.ts';
 export * from './machine/devices.ts';
 export * from './machine/hart-runner.ts';
 export * from './machine/machine.ts';
-
 export { SeededRandom } from './machine/seeded-random.ts';
-
 export { type HartStates, HSM } from './sbi/hart-states.ts';
-
 export * from './sbi/sbi.ts';
 export * from './snapshot/dirty-log.ts';
 export * from './snapshot/machine-state.ts';

@@ -178,6 +178,14 @@ export interface ControlMethods {
   translate: { params: { address: string; hart?: number; privilege?: PrivilegeLetter }; result: GuestTranslation };
 }
 
+export interface StalledHart {
+  readonly id: number;
+  readonly pc: string;
+  readonly mode: 'U' | 'S' | 'M';
+  /** Since its last instruction. */
+  readonly milliseconds: number;
+}
+
 export interface GuestStats {
   readonly state: GuestState;
   readonly uptimeMs: number;
@@ -195,6 +203,8 @@ export interface GuestStats {
     readonly guest: BalloonStats;
   };
   readonly harts: readonly Readonly<Record<string, number>>[];
+  /** Harts that should execute and have not for seconds, and where they stand. */
+  readonly stalled?: readonly StalledHart[];
   readonly disks: readonly { serial: string; reads: number; writes: number; readBytes: number; writeBytes: number }[];
   readonly nics: readonly {
     id: string;

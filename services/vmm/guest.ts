@@ -4,6 +4,7 @@
 import { randomFillSync } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CumuletError, messageOf } from '#base';
 import { openDisk } from '#disk';
 import {
@@ -17,8 +18,11 @@ import {
   type Entry,
   Framebuffer,
   type GuestMemory,
+  glanceAt,
   gunzip,
+  type HartGlance,
   type HartLook,
+  HSM,
   hartWords,
   MAX_CONSOLE_PORTS,
   MAX_HARTS,
@@ -57,14 +61,20 @@ import {
 import { interpreterModule } from './interpreter-module.ts';
 import type { DebuggedGuest } from './machine-debug.ts';
 import { MemorySocket } from './memory-socket.ts';
+import { hostMemoryLeft, MemoryWatch } from './memory-watch.ts';
 import { PortSocket } from './port-socket.ts';
 import type { InputSink } from './rfb/session.ts';
 import type { SavedState } from './snapshot-folder.ts';
 import { type GuestEvent, isFinal, transition } from './state.ts';
 import { stuckReason } from './stuck.ts';
 import { VsockSocket } from './vsock-socket.ts';
+import { Watchdog } from './watchdog.ts';
 
 const MIB = 1024 * 1024;
+/** What this process takes beside the RAM that its guest has touched, about. */
+const PROCESS_BYTES = 100 * MIB;
+const WATCHDOG_MS = 1000;
+const ANSWER_MS = 2000;
 /** Sides of a screen. The largest fits the memory that its device may take, twice. */
 const MIN_SIDE = 64;
 const MAX_SIDE = 2560;
@@ -101,6 +111,8 @@ export class Guest {
   readonly #ports: PortSocket[];
   readonly #vsock: VsockSocket | undefined;
   readonly #screen: Framebuffer | undefined;
+  /** The harts' states. */
+  readonly #shared: SharedArrayBuffer;
   readonly #memory: GuestRam;
   readonly #ram: GuestMemory;
   readonly #board: Board;
@@ -118,6 +130,13 @@ export class Guest {
   /** There is a machine: it has booted or was restored. */
   #whole = false;
   #memorySocket: MemorySocket | undefined;
+  readonly #memoryWatch = new MemoryWatch({
+    available: () => hostMemoryLeft(),
+    untouched: () => this.#memory.ram.size - Math.max(0, process.memoryUsage.rss() - PROCESS_BYTES),
+    exhausted: (reason) => this.#exhausted(reason),
+  });
+  readonly #watchdog = new Watchdog();
+  #looking: NodeJS.Timeout | undefined;
 
   /** Opens disks and sockets and starts the threads; the machine stands until start(). */
   static async create(config: GuestConfig, hub: ConsoleHub, options: GuestOptions = {}): Promise<Guest> {
@@ -171,6 +190,7 @@ export class Guest {
     const stateMemory = newStateMemory(config.harts);
     const state = stateMemory.buffer as unknown as SharedArrayBuffer;
     const lines = Array.from({ length: config.harts }, (_, hart) => new SharedHartLines(state, hartWords(hart)));
+    this.#shared = state;
     this.#memory = new GuestRam(config.memoryMiB * MIB, state, lines, () => this.#state === 'running');
     this.#ram = this.#memory.ram;
     const specs = this.#specs(hub);
@@ -452,7 +472,8 @@ export class Guest {
       residentBytes: process.memoryUsage.rss(),
       memoryMiB: this.#config.memoryMiB,
       balloon: this.#balloonStats(),
-      harts: isFinal(this.#state) ? [] : await this.#threads.counters(),
+      harts: isFinal(this.#state) ? [] : await this.#counters(),
+      stalled: this.#state === 'running' ? this.#watchdog.stalled(this.#glances(), performance.now()) : [],
       disks: devices
         .filter((device) => device instanceof VirtioBlock)
         .map(({ serial, counters: { reads, writes, readBytes, writeBytes } }) => ({
@@ -466,11 +487,51 @@ export class Guest {
     };
   }
 
+  /** A hart that stands still does not answer; the others' figures are not worth waiting for it. */
+  async #counters(): Promise<Readonly<Record<string, number>>[]> {
+    const patience = new AbortController();
+    const late = sleep(ANSWER_MS, [], { signal: patience.signal }).catch(() => []);
+    try {
+      return await Promise.race([this.#threads.counters(), late]);
+    } finally {
+      patience.abort();
+    }
+  }
+
+  #glances(): HartGlance[] {
+    const { hartStates } = this.#board;
+    const harts = Array.from({ length: this.#config.harts }, (_, id) => id);
+    return harts.filter((id) => hartStates.get(id) === HSM.STARTED).map((id) => glanceAt(this.#shared, id));
+  }
+
+  #startWatching(): void {
+    this.#stopWatching();
+    this.#memoryWatch.start();
+    this.#watchdog.forget();
+    this.#looking = setInterval(() => this.#watchdog.look(this.#glances(), performance.now()), WATCHDOG_MS).unref();
+  }
+
+  #stopWatching(): void {
+    this.#memoryWatch.stop();
+    clearInterval(this.#looking);
+  }
+
+  /** The guest stands before the host's kernel ends its process with all that is not on disk yet. */
+  #exhausted(reason: string): void {
+    const pause = async (): Promise<void> => {
+      if (this.#state !== 'running') return;
+      await this.#hold();
+      this.#to('pause', reason);
+    };
+    this.#next(pause).catch((error: unknown) => this.#end('failure', messageOf(error)));
+  }
+
   /** Ends the threads and lets go of disks and sockets. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#alarm);
+    this.#stopWatching();
     await this.#memorySocket?.close();
     await this.#threads.end();
     await this.#devices.quiesce();
@@ -642,6 +703,8 @@ export class Guest {
   #to(event: GuestEvent, reason?: string): void {
     this.#state = transition(this.#state, event);
     this.#reason = reason;
+    if (this.#state === 'running') this.#startWatching();
+    else this.#stopWatching();
     for (const listener of this.#listeners) listener(this.#state, reason);
   }
 

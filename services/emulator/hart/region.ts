@@ -41,6 +41,27 @@ const MACHINE = 3;
 /** UXL and SXL: 64 bits, and nothing else is there. */
 const XLEN_64 = ((MSTATUS.UXL | MSTATUS.SXL) / 3n) * 2n;
 
+/** What other threads see of a hart without asking it: as of its last slice. */
+export interface HartGlance {
+  readonly id: number;
+  readonly pc: bigint;
+  readonly privilege: 0 | 1 | 3;
+  readonly retired: bigint;
+  /** In WFI. */
+  readonly waiting: boolean;
+}
+
+export function glanceAt(state: SharedArrayBuffer, id: number): HartGlance {
+  const view = new DataView(state, hartOffset(id));
+  return {
+    id,
+    pc: view.getBigUint64(W.pc, true),
+    privilege: view.getInt32(W.privilege, true) as 0 | 1 | 3,
+    retired: view.getBigUint64(W.retired, true),
+    waiting: view.getInt32(W.waiting, true) !== 0,
+  };
+}
+
 const DECODER_TABLE = decoderTable();
 if (DECODER_TABLE.byteLength > DECODER_SIZE) throw new Error('the decoder table has outgrown its place');
 
