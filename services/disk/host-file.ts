@@ -10,10 +10,8 @@ import { lockFile, punchHole, readCached } from './system-calls.ts';
 
 /** readv(2) and writev(2) take at most this many buffers (IOV_MAX). */
 const MAX_BUFFERS = 1024;
-/** A read of this size costs less on this thread than handing it to another, if the host has its bytes in memory. */
-const CACHED_BYTES = 128 * 1024;
-/** Larger ones are read by two threads: copying out of the page cache is what takes the time. */
-const SPLIT_BYTES = 512 * 1024;
+/** A read of this size (150 µs) costs less on this thread than two hand-overs, if the host has its bytes in memory. */
+const CACHED_BYTES = 1024 * 1024;
 /** How long a process that was killed may take to let go of its files. */
 const LOCK_MS = 2000;
 
@@ -92,14 +90,6 @@ export class HostFile {
 
   async read(position: number, into: readonly Uint8Array[]): Promise<void> {
     const length = totalLength(into);
-    if (length >= SPLIT_BYTES) {
-      const half = (length >>> 13) << 12;
-      await Promise.all([
-        this.#readPart(position, half, sliceBuffers(into, 0, half)),
-        this.#readPart(position + half, length - half, sliceBuffers(into, half, length - half)),
-      ]);
-      return;
-    }
     const done = length <= CACHED_BYTES ? readCached(this.#fd, into, position) : 0;
     if (done < length) await this.#readPart(position + done, length - done, sliceBuffers(into, done, length - done));
   }

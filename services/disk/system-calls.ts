@@ -13,7 +13,7 @@ const LOCK_NB = 4;
 // linux/fs.h
 const RWF_NOWAIT = 0x08;
 /** Buffers of one readCached at most. */
-const MAX_CACHED_BUFFERS = 64;
+const MAX_CACHED_BUFFERS = 256;
 
 interface Calls {
   fallocate: {
@@ -26,7 +26,7 @@ interface Calls {
     ): void;
   };
   flock(fd: number, operation: number): number;
-  preadv2(fd: number, iov: BigUint64Array, count: number, offset: number, flags: number): number;
+  preadv2(fd: number, iov: Uint32Array, count: number, offset: number, flags: number): number;
   address(bytes: Uint8Array): bigint;
   /** errno of the last call. */
   errno(): number;
@@ -73,7 +73,20 @@ export function punchHole(fd: number, offset: number, length: number): Promise<b
   });
 }
 
-const iov = new BigUint64Array(2 * MAX_CACHED_BUFFERS);
+/** struct iovec, each an address and a length of 64 bits, as halves. */
+const iov = new Uint32Array(4 * MAX_CACHED_BUFFERS);
+/** Where shared memory lies. It stays there, and asking costs more than reading 4 KiB. */
+const addresses = new WeakMap<SharedArrayBuffer, number>();
+
+function addressOf(system: Calls, buffer: SharedArrayBuffer): number {
+  let address = addresses.get(buffer);
+  if (address === undefined) {
+    // User space addresses have 47 bits: a number holds them.
+    address = Number(system.address(new Uint8Array(buffer)));
+    addresses.set(buffer, address);
+  }
+  return address;
+}
 
 /**
  * Reads on this thread what the host has in its page cache, and never waits for a disk. Returns how many bytes it read: 0
@@ -83,10 +96,15 @@ export function readCached(fd: number, into: readonly Uint8Array[], position: nu
   if (into.length > MAX_CACHED_BUFFERS) return 0;
   const system = loaded();
   if (system === null) return 0;
-  for (const [i, buffer] of into.entries()) {
-    if (!(buffer.buffer instanceof SharedArrayBuffer)) return 0;
-    iov[2 * i] = system.address(buffer);
-    iov[2 * i + 1] = BigInt(buffer.length);
+  let at = 0;
+  for (const { buffer, byteOffset, length } of into) {
+    if (!(buffer instanceof SharedArrayBuffer)) return 0;
+    const address = addressOf(system, buffer) + byteOffset;
+    iov[at] = address;
+    iov[at + 1] = address / 0x1_0000_0000;
+    iov[at + 2] = length;
+    iov[at + 3] = 0;
+    at += 4;
   }
   return Math.max(0, system.preadv2(fd, iov, into.length, position, RWF_NOWAIT));
 }
