@@ -154,3 +154,45 @@ describe('watchpoints', () => {
     expect(hart.counters().trap_24).toBeUndefined();
   });
 });
+
+describe('translated code', () => {
+  const PROGRAM = `
+  loop:
+    addi x5, x5, 1
+    sd x5, 0(x10)
+    addi x7, x7, 2
+    xor x8, x7, x5
+    jal x0, loop
+  `;
+  const DATA = BASE + 0x10_0000n;
+
+  function hot(translate: boolean): Rig {
+    const rig = new Rig({ translate, hotThreshold: 1 });
+    rig.place(PROGRAM);
+    rig.refreshCode();
+    rig.hart.setX(10, DATA);
+    for (let i = 0; i < 4; i++) rig.hart.run(20_000);
+    rig.hart.run(3);
+    return rig;
+  }
+
+  test('stops where interpreted code does, with the same registers and counts', () => {
+    const [plain, translated] = [hot(false), hot(true)];
+    expect(translated.hart.counters().regions_translated).toBeGreaterThan(0);
+    const both = <T>(of: (rig: Rig) => T): T => {
+      const result = of(translated);
+      expect(result).toEqual(of(plain));
+      expect(translated.hart.save()).toEqual(plain.hart.save());
+      expect(translated.hart.retiredByMode()).toEqual(plain.hart.retiredByMode());
+      return result;
+    };
+    const go = ({ hart }: Rig) => [hart.run(100_000), hart.breaks()];
+    both(({ hart }) => hart.setBreaks([], [{ first: DATA, last: DATA + 7n, read: false, write: true }]));
+    expect(both(go)).toEqual(['breakpoint', { pc: BASE + 4n, watched: DATA }]);
+    both(({ hart }) => hart.setBreaks([BASE + 12n], []));
+    expect(both(go)).toEqual(['breakpoint', { pc: BASE + 12n, watched: undefined }]);
+    both(({ hart }) => hart.step());
+    both(({ hart }) => hart.setBreaks([], []));
+    expect(both(go)[0]).toBe('budget');
+  });
+});
