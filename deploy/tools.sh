@@ -21,6 +21,7 @@ mke2fs e2fsprogs
 /usr/lib/u-boot/qemu-riscv64/u-boot.bin u-boot-qemu
 ssh-keygen openssh-client
 gvnccapture gvncviewer
+chromium-headless-shell chromium-headless-shell
 '
 # What root alone can use: network namespaces.
 [ "$(id -u)" != 0 ] || wanted="$wanted

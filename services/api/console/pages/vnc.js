@@ -29,10 +29,12 @@ document.getElementById('typing').addEventListener('submit', async (event) => {
   const field = document.getElementById('text');
   const text = field.value;
   field.value = '';
+  field.disabled = true;
   rfb.focus();
   for (const character of text) {
     const point = character.codePointAt(0);
     rfb.sendKey(character === '\n' ? RETURN : point < 0x100 ? point : UNICODE + point, null);
     await new Promise((resolve) => setTimeout(resolve, KEY_MS));
   }
+  field.disabled = false;
 });
