@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 NODE := bin/node
 
-.PHONY: help up down clean-state deps check types lint fmt proto test test-unit
+.PHONY: help up down clean-state deps check types lint fmt proto test test-unit test-images
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -38,3 +38,6 @@ test-unit: deps ## unit tests only: no processes, under a minute
 
 test: deps ## everything that CI runs; installs the programs it needs
 	@eval "$$(deploy/tools.sh)" && $(NODE) node_modules/vitest/vitest.mjs run
+
+test-images: deps ## a full Debian on 1 and on 4 harts and in the cloud; builds its image first (minutes)
+	@eval "$$(deploy/tools.sh)" && CUMULET_TEST_IMAGES=1 $(NODE) node_modules/vitest/vitest.mjs run --project system test/images

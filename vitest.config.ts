@@ -22,6 +22,8 @@ export default defineConfig({
           // The official tests are run over a folder that the caller names; there is nothing to run without one.
           exclude: [
             'test/architecture/**',
+            // Minutes long, on images that are built on demand: `make test-images`.
+            ...(process.env.CUMULET_TEST_IMAGES ? [] : ['test/images/**']),
             ...(process.env.CUMULET_RISCV_TESTS ? [] : ['test/isa/riscv-tests.test.ts']),
             ...(process.env.CUMULET_ARCH_TESTS ? [] : ['test/isa/arch-tests.test.ts']),
           ],
