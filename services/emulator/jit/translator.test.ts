@@ -139,4 +139,51 @@ describe('a translated program', () => {
     }
     expect(entered).toBeGreaterThan(2000);
   });
+
+  const LOOP = `
+    again:
+    addi a0, a0, 1
+    ld a2, 0(s0)
+    add a2, a2, a0
+    sd a2, 0(s0)
+    jal zero, again`;
+
+  /** The loop on both, from `offset`; `between` comes between two runs. */
+  function compare(offset: number, between: (rig: Rig) => void): Rig {
+    const [plain, translated] = [false, true].map((translate) => {
+      const rig = new Rig({ translate, hotThreshold: 1 });
+      rig.hart.setX(S0, 0x8000_0000n + BigInt(DATA));
+      rig.place(LOOP, offset);
+      for (let slice = 0; slice < 20; slice++) rig.hart.run(97);
+      between(rig);
+      for (let slice = 0; slice < 20; slice++) rig.hart.run(101);
+      return rig;
+    }) as [Rig, Rig];
+    expect(translated.hart.save()).toEqual(plain.hart.save());
+    expect(data(translated).equals(data(plain))).toBe(true);
+    expect(translated.hart.counters().regions_entered).toBeGreaterThan(20);
+    return translated;
+  }
+
+  it('is translated anew when its bytes have changed, but not before fence.i', () => {
+    const write = (rig: Rig): void => rig.view.setUint32(0, encode('addi', { rd: 10, rs1: 10, imm: 1000 }), true);
+    expect(compare(0, write).hart.getX(10)).toBeLessThan(1000n);
+    const rig = compare(0, (rig) => {
+      write(rig);
+      rig.refreshCode();
+    });
+    expect(rig.hart.getX(10)).toBeGreaterThan(100_000n);
+  });
+
+  it('crosses a page border as the interpreter does, also when the other page changes', () => {
+    compare(0x1ff8, () => undefined);
+    compare(0x1ff8, (rig) => {
+      rig.view.setUint32(0x2000, encode('sub', { rd: 12, rs1: 12, rs2: 10 }), true);
+      rig.refreshCode();
+    });
+  });
+
+  it('leaves in front of a load that traps, with every register as it is there', () => {
+    compare(0, (rig) => rig.hart.setX(S0, 0n));
+  });
 });
