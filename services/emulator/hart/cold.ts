@@ -10,7 +10,9 @@ import { INSTRUCTIONS } from '../isa/table.ts';
 import type { Code, Local, TableRef } from '../wasm/code.ts';
 import { type Expr, type I32, type I64, i32, i64, select, type ValueType } from '../wasm/expr.ts';
 import { emitAmo, emitLoadReserved, emitStoreConditional } from './atomics.ts';
+import { barred } from './cache.ts';
 import { UPDATE } from './csr-update.ts';
+import { ENVCFG } from './envcfg.ts';
 import { F, STEP_SLOT, X } from './layout.ts';
 import { CAUSE, EXIT, type Runtime, STATUS } from './runtime.ts';
 import { MSTATUS } from './trap.ts';
@@ -173,6 +175,10 @@ class ColdEmit implements Emit {
     const everywhere = i32.eqz(this.number('rs1'));
     const everyone = i32.eqz(this.number('rs2'));
     this.#take(this.#rt.call32('sfence', this.#h, this.link(), this.x('rs1'), everywhere, this.x('rs2'), everyone));
+  }
+
+  requireCacheZero(): void {
+    this.code.if(barred(this.#rt, this.#h, ENVCFG.CBZE), () => this.raise(CAUSE.ILLEGAL, i64.const(0n)));
   }
 
   requireFp(): void {

@@ -268,6 +268,9 @@ class HotEmit implements Emit {
   sfenceVma(): void {
     throw new Error('system instructions are cold');
   }
+  requireCacheZero(): void {
+    throw new Error('operations on cache blocks are cold');
+  }
   requireFp(): void {
     throw new Error('floating point is cold');
   }

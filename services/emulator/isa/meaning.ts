@@ -24,8 +24,7 @@ export type SystemCall =
   | 'fence_i'
   | 'sfenceOrder'
   | 'cbo_inval'
-  | 'cbo_manage'
-  | 'cbo_zero';
+  | 'cbo_manage';
 
 /** Floating-point operations on raw bits (f32 in the low half), with the rounding mode last: fp/. */
 export type FpFormat = 's' | 'd';
@@ -69,6 +68,8 @@ export interface Emit {
   /** `operand` is the address of those that have one. */
   system(call: SystemCall, operand?: I64): void;
   sfenceVma(): void;
+  /** Traps unless cbo.zero is allowed (menvcfg and senvcfg.CBZE). Comes first in a meaning. */
+  requireCacheZero(): void;
 
   /** Traps unless the floating-point unit is on (mstatus.FS). Comes first in a meaning. */
   requireFp(): void;

@@ -118,6 +118,9 @@ class Listener implements Emit {
   sfenceVma(): void {
     throw new Untranslatable();
   }
+  requireCacheZero(): void {
+    this.leaves = true;
+  }
   requireFp(): void {
     this.leaves = true;
   }

@@ -4,7 +4,9 @@
 
 import { boxedSingle, type FpSite, inlineFp, plainSite } from '../fp/inline.ts';
 import { emitAmo, emitLoadReserved, emitStoreConditional } from '../hart/atomics.ts';
+import { barred } from '../hart/cache.ts';
 import { extend, SIZE } from '../hart/cold.ts';
+import { ENVCFG } from '../hart/envcfg.ts';
 import { LOADS, STORES } from '../hart/hot.ts';
 import { TLB_WRITE } from '../hart/layout.ts';
 import { MSTATUS } from '../hart/trap.ts';
@@ -271,6 +273,11 @@ export class RegionEmit implements Emit {
 
   sfenceVma(): void {
     throw new Untranslatable();
+  }
+
+  requireCacheZero(): void {
+    const { rt, h } = this.#s;
+    this.code.if(barred(rt, h, ENVCFG.CBZE), () => this.#s.leave());
   }
 
   /** mstatus.FS and frm change by CSR instructions alone, and none stands in a region: one look in a block is enough. */
