@@ -40,8 +40,8 @@ describe.each([1, 4])('with %i harts', (harts) => {
 
   beforeAll(async () => {
     guest = await startDebian(image, { on: 'emulator', harts, folder: folder.path, name: `deb${harts}` });
-    await logIn(guest, image, 10 * MINUTES);
-  }, 12 * MINUTES);
+    await logIn(guest, image, 20 * MINUTES);
+  }, 22 * MINUTES);
   afterAll(() => guest?.end());
 
   it('sees the harts, and systemd is content', { timeout: 10 * MINUTES }, async () => {
