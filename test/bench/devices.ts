@@ -119,14 +119,17 @@ async function compare(name: string, kind: Kind, disk: string, rounds: number): 
   const mine = await ours(disk);
   const theirs = await qemu(disk);
   const rates: [number[], number[]] = [[], []];
-  // The first round of each warms caches and translations, and does not count.
-  for (let round = 0; round <= rounds; round++) {
-    for (const [index, machine] of [mine, theirs].entries()) {
-      const measured = await rate(machine, kind);
-      if (round > 0) rates[index]!.push(measured);
+  try {
+    // The first round of each warms caches and translations, and does not count.
+    for (let round = 0; round <= rounds; round++) {
+      for (const [index, machine] of [mine, theirs].entries()) {
+        const measured = await rate(machine, kind);
+        if (round > 0) rates[index]!.push(measured);
+      }
     }
+  } finally {
+    await Promise.all([mine.end(), theirs.end()]);
   }
-  await Promise.all([mine.end(), theirs.end()]);
   const [a, b] = rates.map(median) as [number, number];
   console.log(`${name}: ${a.toFixed(0)} MB/s; QEMU ${b.toFixed(0)} MB/s; ratio ${(a / b).toFixed(2)}`);
 }
