@@ -3,7 +3,6 @@
 
 import { once } from 'node:events';
 import { flushCompileCache } from 'node:module';
-import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import {
   Board,
@@ -36,11 +35,6 @@ flushCompileCache();
 
 const port = workerData as MessagePort;
 const [start] = (await once(port, 'message')) as [HartWorkerStart];
-// For the modules of translated code. The engine's own budget optimizes a function after some thousand runs, which costs
-// more than it saves unless there are a hundred thousand; loops get there in some 50 ms. The interpreter's module, made
-// before, keeps the engine's budget. Regions call each other across modules, where nothing can be inlined.
-for (const flag of ['--wasm-tiering-budget=200000000', '--no-wasm-inlining-call-indirect', '--no-wasm-inlining'])
-  setFlagsFromString(flag);
 const state = start.state.buffer as unknown as SharedArrayBuffer;
 const ram = new GuestMemory(start.ram.buffer as unknown as SharedArrayBuffer);
 const log = new DirtyLog(state, ram.size);
