@@ -89,6 +89,8 @@ export async function logIn(guest: Console, image: DebianImage, milliseconds: nu
     if (refused === undefined) break;
     if (tries === 5) throw new Error(`the password is refused\n${guest.text.slice(-1000)}`);
   }
+  // What is typed before the shell reads is thrown away.
+  if (image.size === 'small') await guest.stage('shell prompt', /# /, 60_000);
   // No colours, no questions back to the terminal, no messages of the kernel between the lines.
   const become = image.size === 'full' ? 'sudo ' : '';
   await guest.shell(`export TERM=dumb PAGER=cat SYSTEMD_COLORS=0; PS1="$ "; ${become}dmesg -n 1`);
