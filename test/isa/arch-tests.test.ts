@@ -1,5 +1,5 @@
 // The official architecture tests, where the caller has them: CUMULET_ARCH_TESTS names the folder of ELF files
-// (arch-build.sh, arch-tests.ts).
+// (arch-tests.ts says how they are built).
 
 import { describe, expect, it } from 'vitest';
 import { findArchTests, runArchTest } from './arch-tests.ts';

@@ -1,5 +1,6 @@
 // Runs the official architecture tests (riscv-arch-test) on a hart and on QEMU and compares their signatures. The ELF files
-// are built outside of this repository, by arch-build.sh:
+// are built outside of this repository, for rv64gc with test/isa/arch-model as the target's model and linker script, as
+// <group>-<name>.elf:
 //
 //   node test/isa/arch-tests.ts <folder> [name pattern] [--translate]
 //
