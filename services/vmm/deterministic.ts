@@ -13,6 +13,8 @@ import { stuckReason } from './stuck.ts';
 const MIB = 1024 * 1024;
 /** The guest's wall clock at power-on: 2025-01-01. */
 const WALL_MS = 1_735_689_600_000;
+/** Visits until code is translated: from the first instruction on, for such a run is made to compare. */
+const HOT_THRESHOLD = 4000;
 const SLICE_LOW = 2_000;
 const SLICE_HIGH = 20_000;
 /** Steps between two looks at the terminal. */
@@ -83,6 +85,7 @@ export async function runDeterministic(
     rngSeed,
     sliceLength: () => random.between(SLICE_LOW, SLICE_HIGH),
     translate: options.translate === 'on',
+    hotThreshold: HOT_THRESHOLD,
   });
   const kernel = await input('kernel', options.kernel);
   const files = {
