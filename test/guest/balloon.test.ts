@@ -45,7 +45,10 @@ describe('the balloon of a guest', () => {
     await guest.call('balloon', { memoryMiB: 128 });
     await waitUntil(async () => (await guest.call('stats', {})).balloon.memoryMiB === 128, 30_000);
     expect((await guest.call('stats', {})).balloon.targetMiB).toBe(128);
-    await waitUntil(async () => (await guest.call('stats', {})).balloon.guest.freeBytes !== undefined, 30_000);
+    await waitUntil(async () => {
+      const { freeBytes } = (await guest.call('stats', {})).balloon.guest;
+      return freeBytes !== undefined && freeBytes < 128 * MIB;
+    }, 30_000);
     await guest.call('balloon', { memoryMiB: 256 });
     await waitUntil(async () => (await guest.call('stats', {})).balloon.memoryMiB === 256, 30_000);
     // It can be used again.

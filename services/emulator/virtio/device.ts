@@ -78,9 +78,12 @@ export abstract class VirtioDevice {
   service(bits: number): void {
     if (this.#paused) return; // resume() looks at all queues again
     this.guarded(() => {
-      if (!this.#live && !this.#start()) return;
+      // A notify that came before DRIVER_OK was not heard, though Linux's balloon sends one: all queues are looked at then.
+      const starts = !this.#live;
+      if (starts && !this.#start()) return;
+      const wanted = starts ? ALL_QUEUES : bits;
       for (let index = 0; index < this.host.file.slot.queues.length; index++) {
-        if ((bits & (1 << index)) !== 0) this.#serveQueue(index);
+        if ((wanted & (1 << index)) !== 0) this.#serveQueue(index);
       }
     });
   }
