@@ -10,7 +10,18 @@ import { newPortCounters, type PortCounters } from './counters.ts';
 import { Firewall } from './firewall/firewall.ts';
 import { compileGroups, type SecurityGroup } from './firewall/rules.ts';
 import { Routers } from './router.ts';
-import { type Ipv4, type Ipv4Prefix, inPrefix, ipv4Of, ipv4PrefixOf, ipv6Of, type Mac, macOf } from './wire/bytes.ts';
+import {
+  type Ipv4,
+  type Ipv4Prefix,
+  type Ipv6Prefix,
+  inIpv6Prefix,
+  inPrefix,
+  ipv4Of,
+  ipv4PrefixOf,
+  ipv6PrefixOf,
+  type Mac,
+  macOf,
+} from './wire/bytes.ts';
 
 /** Another node, by `address:port`. */
 export interface Vtep {
@@ -57,7 +68,7 @@ export interface Port {
 export interface Sender {
   readonly mac: Mac;
   readonly ipv4: readonly Ipv4Prefix[];
-  readonly ipv6: readonly { readonly bytes: Uint8Array; readonly length: number }[];
+  readonly ipv6: readonly Ipv6Prefix[];
 }
 
 export interface Ipv4Subnet {
@@ -274,10 +285,7 @@ function linkLocal(mac: Mac): Uint8Array {
 }
 
 function compileSender({ mac, ips }: { mac: Mac; ips: readonly string[] }): Sender {
-  const ipv6 = ips.filter(isIpv6).map((text) => {
-    const [address = '', length] = text.split('/');
-    return { bytes: ipv6Of(address), length: length === undefined ? 128 : Number(length) };
-  });
+  const ipv6 = ips.filter(isIpv6).map(ipv6PrefixOf);
   return {
     mac,
     ipv4: ips.filter((ip) => !isIpv6(ip)).map(ipv4PrefixOf),
@@ -288,12 +296,5 @@ function compileSender({ mac, ips }: { mac: Mac; ips: readonly string[] }): Send
 export const mayUseIpv4 = (sender: Sender, ip: Ipv4): boolean => sender.ipv4.some((prefix) => inPrefix(prefix, ip));
 
 /** Whether the 16 bytes at the offset lie under one of the sender's prefixes. */
-export function mayUseIpv6(sender: Sender, header: Uint8Array, at: number): boolean {
-  return sender.ipv6.some(({ bytes, length }) => {
-    const whole = length >>> 3;
-    for (let index = 0; index < whole; index++) if (bytes[index] !== header[at + index]) return false;
-    const rest = length & 7;
-    const mask = (0xff << (8 - rest)) & 0xff;
-    return rest === 0 || ((bytes[whole]! ^ header[at + whole]!) & mask) === 0;
-  });
-}
+export const mayUseIpv6 = (sender: Sender, header: Uint8Array, at: number): boolean =>
+  sender.ipv6.some((prefix) => inIpv6Prefix(prefix, header, at));

@@ -76,3 +76,23 @@ export function ipv4PrefixOf(cidr: string): Ipv4Prefix {
 }
 
 export const inPrefix = (prefix: Ipv4Prefix, ip: Ipv4): boolean => (ip & prefix.mask) >>> 0 === prefix.network;
+
+/** A prefix of IPv6. */
+export interface Ipv6Prefix {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
+export function ipv6PrefixOf(cidr: string): Ipv6Prefix {
+  const [address = '', length] = cidr.split('/');
+  return { bytes: ipv6Of(address), length: length === undefined ? 128 : Number(length) };
+}
+
+/** Whether the 16 bytes at the offset lie under the prefix. */
+export function inIpv6Prefix({ bytes, length }: Ipv6Prefix, header: Uint8Array, at: number): boolean {
+  const whole = length >>> 3;
+  for (let i = 0; i < whole; i++) if (bytes[i] !== header[at + i]) return false;
+  const rest = length & 7;
+  const mask = (0xff << (8 - rest)) & 0xff;
+  return rest === 0 || ((bytes[whole]! ^ header[at + whole]!) & mask) === 0;
+}
